@@ -1,0 +1,1 @@
+//! The Dunlin agent: runs models on a device, reports, and takes signed updates.

@@ -1,0 +1,119 @@
+//! Named tensors, with the data types of the Open Inference Protocol v2.
+
+use serde::{Deserialize, Serialize};
+
+/// Element type of a tensor (Open Inference Protocol v2, "Tensor Data Types").
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Datatype {
+    /// Boolean.
+    Bool,
+    /// Unsigned 8-bit integer.
+    Uint8,
+    /// Signed 8-bit integer.
+    Int8,
+    /// Signed 32-bit integer.
+    Int32,
+    /// Signed 64-bit integer.
+    Int64,
+    /// IEEE 754 single precision.
+    Fp32,
+    /// IEEE 754 double precision.
+    Fp64,
+    /// Text (ONNX `string`).
+    Bytes,
+}
+
+/// A tensor's elements in row-major order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TensorData {
+    /// Booleans.
+    Bool(Vec<bool>),
+    /// Unsigned 8-bit integers.
+    Uint8(#[serde(with = "serde_bytes")] Vec<u8>),
+    /// Signed 8-bit integers.
+    Int8(Vec<i8>),
+    /// Signed 32-bit integers.
+    Int32(Vec<i32>),
+    /// Signed 64-bit integers.
+    Int64(Vec<i64>),
+    /// Single precision.
+    Fp32(Vec<f32>),
+    /// Double precision.
+    Fp64(Vec<f64>),
+    /// Texts.
+    Bytes(Vec<String>),
+}
+
+impl TensorData {
+    /// The element type.
+    pub fn datatype(&self) -> Datatype {
+        match self {
+            TensorData::Bool(_) => Datatype::Bool,
+            TensorData::Uint8(_) => Datatype::Uint8,
+            TensorData::Int8(_) => Datatype::Int8,
+            TensorData::Int32(_) => Datatype::Int32,
+            TensorData::Int64(_) => Datatype::Int64,
+            TensorData::Fp32(_) => Datatype::Fp32,
+            TensorData::Fp64(_) => Datatype::Fp64,
+            TensorData::Bytes(_) => Datatype::Bytes,
+        }
+    }
+
+    /// Number of elements.
+    pub fn len(&self) -> usize {
+        match self {
+            TensorData::Bool(v) => v.len(),
+            TensorData::Uint8(v) => v.len(),
+            TensorData::Int8(v) => v.len(),
+            TensorData::Int32(v) => v.len(),
+            TensorData::Int64(v) => v.len(),
+            TensorData::Fp32(v) => v.len(),
+            TensorData::Fp64(v) => v.len(),
+            TensorData::Bytes(v) => v.len(),
+        }
+    }
+
+    /// True when there are no elements.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Element `index` as a number; `None` for texts and out of range.
+    pub fn number(&self, index: usize) -> Option<f64> {
+        match self {
+            TensorData::Bool(v) => v.get(index).map(|b| f64::from(u8::from(*b))),
+            TensorData::Uint8(v) => v.get(index).map(|x| f64::from(*x)),
+            TensorData::Int8(v) => v.get(index).map(|x| f64::from(*x)),
+            TensorData::Int32(v) => v.get(index).map(|x| f64::from(*x)),
+            TensorData::Int64(v) => v.get(index).map(|x| *x as f64),
+            TensorData::Fp32(v) => v.get(index).map(|x| f64::from(*x)),
+            TensorData::Fp64(v) => v.get(index).copied(),
+            TensorData::Bytes(_) => None,
+        }
+    }
+}
+
+/// A named tensor.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Tensor {
+    /// The model's name for it.
+    pub name: String,
+    /// Length of each dimension.
+    pub shape: Vec<usize>,
+    /// Elements in row-major order; as many as the product of `shape`.
+    pub data: TensorData,
+}
+
+impl Tensor {
+    /// Product of the dimensions, or `None` when it overflows.
+    pub fn volume(&self) -> Option<usize> {
+        self.shape.iter().try_fold(1_usize, |product, dim| product.checked_mul(*dim))
+    }
+
+    /// True when the number of elements is what the shape says.
+    pub fn is_consistent(&self) -> bool {
+        self.volume() == Some(self.data.len())
+    }
+}

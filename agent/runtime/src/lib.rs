@@ -1,0 +1,1 @@
+//! Run ONNX models and count what passes through.

@@ -1,0 +1,1 @@
+//! A flock of real agents in one process, in bad weather.

@@ -1,0 +1,1 @@
+//! The Update Framework: verify on the device, write on the server side.

@@ -1,0 +1,1 @@
+//! The dunlin command for operators.

@@ -1,0 +1,1 @@
+//! Pages and pictures: values in, HTML and SVG out.

@@ -1,0 +1,1 @@
+//! From rows to an evaluated ONNX model with its preprocessing inside.

@@ -1,0 +1,1 @@
+//! Drift, sensor faults and alerts from window statistics.

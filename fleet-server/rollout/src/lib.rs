@@ -1,0 +1,1 @@
+//! Waves, gates, control group and going back.
