@@ -2,6 +2,7 @@
 //!
 //! A model's reference distribution fixes the bins ([`bins`]); devices count into them ([`numeric`],
 //! [`category`], [`output`]); windows merge by adding. Counts travel as varints ([`counts`]).
+//! [`mod@psi`] is the one distance that trainer and monitoring share.
 //! What the numbers *mean* (drift, faults) is not decided here.
 
 pub mod bins;
@@ -9,6 +10,7 @@ pub mod category;
 pub mod counts;
 pub mod numeric;
 pub mod output;
+pub mod psi;
 pub mod reference;
 
 use serde::{Deserialize, Serialize};
