@@ -1,1 +1,26 @@
 //! Run ONNX models and count what passes through.
+//!
+//! Pure but for the processor time: no files, no network, no clock. In reading order:
+//! [`proto`](mod@proto) reads and bounds the protobuf; `rewrite` makes it plain; [`operators`] are those that tract
+//! lacks; [`spec`] says what goes in and out; [`model`] loads and runs; [`inspect`] tells what is in a file
+//! without running it; [`answer`] reads outputs as people do; [`rows`] turns table rows into tensors;
+//! [`statistics`] counts; [`golden`] compares with another runtime's outputs.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
+pub mod answer;
+mod convert;
+pub mod error;
+pub mod golden;
+pub mod inspect;
+pub mod model;
+pub mod operators;
+pub mod proto;
+mod rewrite;
+pub mod rows;
+pub mod spec;
+pub mod statistics;
+
+pub use error::{LoadError, RunError, UnsupportedNode};
+pub use inspect::{Inspection, inspect};
+pub use model::Model;

@@ -1,0 +1,147 @@
+//! Why a model could not be loaded or run.
+
+use dunlin_protocol::tensor::Datatype;
+use serde::{Deserialize, Serialize};
+
+/// A node whose operator is neither tract's nor ours.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnsupportedNode {
+    /// Operator, with its domain where that is not ONNX' own.
+    pub operator: String,
+    /// Name of the node in the graph.
+    pub node: String,
+}
+
+/// A model file that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LoadError {
+    /// The bytes are not an ONNX model.
+    #[error(
+        "this is not an ONNX model: {reason}; export the model with skl2onnx, torch.onnx or tf2onnx and give \
+         the .onnx file itself"
+    )]
+    NotOnnx {
+        /// What is wrong with the bytes.
+        reason: String,
+    },
+    /// Larger than a device may be asked to load.
+    #[error("the model has {found} {what}, at most {limit} are loaded; export a smaller model")]
+    TooLarge {
+        /// What there is too much of.
+        what: &'static str,
+        /// How much of it.
+        found: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// Weights are in another file.
+    #[error(
+        "the weights of tensor `{tensor}` are in another file; save the model as one file \
+         (onnx.save_model(model, path, save_as_external_data=False))"
+    )]
+    ExternalData {
+        /// Name of the tensor.
+        tensor: String,
+    },
+    /// Operators that cannot be run.
+    #[error("not supported: {}; export the model without them", list(nodes))]
+    Unsupported {
+        /// Each node that cannot be run.
+        nodes: Vec<UnsupportedNode>,
+    },
+    /// An ONNX model that contradicts itself.
+    #[error("the ONNX model contradicts itself: {reason}; export it again and check it with onnx.checker")]
+    Malformed {
+        /// Where and how.
+        reason: String,
+    },
+    /// The bundle's specification does not describe this graph.
+    #[error("the specification does not fit the ONNX graph: {reason}; make the bundle again from this model")]
+    Spec {
+        /// The first difference.
+        reason: String,
+    },
+    /// The inference engine refused the graph.
+    #[error(
+        "the graph cannot be prepared for running: {reason}; export it with opset 9 to 18 and fixed feature counts"
+    )]
+    Engine {
+        /// What the engine said.
+        reason: String,
+    },
+}
+
+fn list(nodes: &[UnsupportedNode]) -> String {
+    const SHOWN: usize = 8;
+    let mut text: Vec<String> =
+        nodes.iter().take(SHOWN).map(|n| format!("operator `{}` (node `{}`)", n.operator, n.node)).collect();
+    if nodes.len() > SHOWN {
+        text.push(format!("and {} more nodes", nodes.len() - SHOWN));
+    }
+    text.join(", ")
+}
+
+/// Inputs that the model cannot take, or a run that failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RunError {
+    /// An input is not there.
+    #[error("input `{input}` is missing; the model takes {expected}")]
+    MissingInput {
+        /// Name of the input.
+        input: String,
+        /// All inputs with type and shape.
+        expected: String,
+    },
+    /// An input that the model does not have, or twice.
+    #[error("input `{input}` is not one of the model's, or is given twice; the model takes {expected}")]
+    UnknownInput {
+        /// Name that was given.
+        input: String,
+        /// All inputs with type and shape.
+        expected: String,
+    },
+    /// Elements of another type.
+    #[error("input `{input}` is {found:?}, the model takes {expected:?}; send it as that type")]
+    Datatype {
+        /// Name of the input.
+        input: String,
+        /// Type that was given.
+        found: Datatype,
+        /// Type that is taken.
+        expected: Datatype,
+    },
+    /// Another shape.
+    #[error("input `{input}` has shape {found}, the model takes {expected}; {cure}")]
+    Shape {
+        /// Name of the input.
+        input: String,
+        /// Shape that was given.
+        found: String,
+        /// Shape that is taken, `?` is free.
+        expected: String,
+        /// What to change.
+        cure: &'static str,
+    },
+    /// A value that the model's type cannot hold.
+    #[error(
+        "input `{input}`: element {index} is {value}, which does not fit into {expected:?}; send a value of that type"
+    )]
+    Value {
+        /// Name of the input.
+        input: String,
+        /// Index of the element, row-major.
+        index: usize,
+        /// The value.
+        value: String,
+        /// Type that is taken.
+        expected: Datatype,
+    },
+    /// The engine failed on these inputs.
+    #[error(
+        "the model failed on these inputs: {reason}; if they are right, try them with `dunlin-agent check`"
+    )]
+    Engine {
+        /// What the engine said.
+        reason: String,
+    },
+}

@@ -1,0 +1,89 @@
+//! What is in an ONNX file, told without running it.
+
+use std::collections::BTreeSet;
+
+use dunlin_protocol::spec::ModelSpec;
+use serde::{Deserialize, Serialize};
+use tract_onnx::pb;
+
+use crate::error::{LoadError, UnsupportedNode};
+use crate::{Model, operators, proto, spec};
+
+/// What is in an ONNX file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Inspection {
+    /// Version of the default operator set; 0 where the file has none.
+    pub opset: i64,
+    /// Operators in use, sorted.
+    pub operators: Vec<String>,
+    /// Nodes that cannot be run.
+    pub unsupported: Vec<UnsupportedNode>,
+    /// Inputs and outputs.
+    pub spec: ModelSpec,
+    /// What one should know though it need not hinder.
+    pub warnings: Vec<String>,
+}
+
+/// Reads a file and tells what is in it. An error only when it is not a model at all.
+pub fn inspect(onnx: &[u8]) -> Result<Inspection, LoadError> {
+    let model = proto::read(onnx)?;
+    let opset = model
+        .opset_import
+        .iter()
+        .find(|import| import.domain.is_empty() || import.domain == "ai.onnx")
+        .map_or(0, |import| import.version);
+    let mut used = BTreeSet::new();
+    if let Some(graph) = &model.graph {
+        proto::visit_nodes(graph, &mut |node| {
+            used.insert(operator_name(node));
+        });
+    }
+    let unsupported = unsupported(&model);
+    let mut spec = spec::infer(&model)?;
+    let mut warnings = Vec::new();
+    if opset != 0 && !(9..19).contains(&opset) {
+        warnings.push(format!(
+            "opset {opset} is outside 9 to 18, which is what is tested: export with one of those"
+        ));
+    }
+    for input in &spec.inputs {
+        if input.shape.is_empty() || input.shape.iter().skip(1).any(Option::is_none) {
+            let shape = spec::describe_shape(&input.shape);
+            warnings.push(format!(
+                "input `{}` has shape {shape}: only the batch can stay free if its columns shall be counted",
+                input.name
+            ));
+        }
+    }
+    if unsupported.is_empty() {
+        match Model::load(onnx, None) {
+            Ok(model) => spec = model.spec().clone(),
+            Err(error) => warnings.push(error.to_string()),
+        }
+    }
+    Ok(Inspection { opset, operators: used.into_iter().collect(), unsupported, spec, warnings })
+}
+
+fn operator_name(node: &pb::NodeProto) -> String {
+    match node.domain.as_str() {
+        "" | "ai.onnx" | "ai.onnx.ml" => node.op_type.clone(),
+        domain => format!("{domain}.{}", node.op_type),
+    }
+}
+
+/// Nodes whose operator cannot be run.
+pub(crate) fn unsupported(model: &pb::ModelProto) -> Vec<UnsupportedNode> {
+    let register = operators::framework().op_register;
+    let mut found = Vec::new();
+    if let Some(graph) = &model.graph {
+        proto::visit_nodes(graph, &mut |node| {
+            let known_domain =
+                matches!(node.domain.as_str(), "" | "ai.onnx" | "ai.onnx.ml" | "com.microsoft");
+            let known = register.0.contains_key(&node.op_type) || node.op_type == "ZipMap";
+            if !(known_domain && known) {
+                found.push(UnsupportedNode { operator: operator_name(node), node: proto::label(node) });
+            }
+        });
+    }
+    found
+}

@@ -1,0 +1,154 @@
+//! What an operator of ours implements, and how tract sees it.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use tract_onnx::tract_hir::internal::*;
+
+/// An operator: types and shapes out of types and shapes, tensors out of tensors.
+pub(crate) trait Kernel: Debug + Send + Sync + 'static {
+    /// ONNX name.
+    fn name(&self) -> &'static str;
+
+    /// Number of inputs that it takes, smallest and largest.
+    fn arity(&self) -> (usize, usize) {
+        (1, 1)
+    }
+
+    /// Number of outputs.
+    fn outputs(&self) -> usize {
+        1
+    }
+
+    /// Type and shape of each output.
+    fn facts(&self, inputs: &[Signature]) -> TractResult<TVec<Signature>>;
+
+    /// The outputs. Must not panic on any input of the shapes that `facts` took.
+    fn run(&self, inputs: &[&Tensor]) -> TractResult<TVec<Tensor>>;
+}
+
+/// Element type and shape.
+pub(crate) type Signature = (DatumType, TVec<TDim>);
+
+/// What tract's register wants from a builder.
+pub(crate) type Built = TractResult<(Box<dyn InferenceOp>, Vec<String>)>;
+
+/// A kernel as tract's inference operator.
+pub(crate) fn built(kernel: impl Kernel) -> Built {
+    Ok((expand(Native(Arc::new(kernel))), vec![]))
+}
+
+#[derive(Clone, Debug)]
+struct Native(Arc<dyn Kernel>);
+
+impl PartialEq for Native {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Native {}
+
+impl Expansion for Native {
+    fn name(&self) -> StaticName {
+        self.0.name().into()
+    }
+
+    fn nboutputs(&self) -> TractResult<usize> {
+        Ok(self.0.outputs())
+    }
+
+    fn rules<'r, 'p: 'r, 's: 'r>(
+        &'s self,
+        s: &mut Solver<'r>,
+        inputs: &'p [TensorProxy],
+        outputs: &'p [TensorProxy],
+    ) -> InferenceResult {
+        let (least, most) = self.0.arity();
+        ensure!(
+            (least..=most).contains(&inputs.len()),
+            "{} takes {least} to {most} inputs, not {}",
+            self.0.name(),
+            inputs.len()
+        );
+        s.given_all(inputs.iter().map(|input| &input.datum_type), move |s, types| {
+            s.given_all(inputs.iter().map(|input| &input.shape), move |s, shapes| {
+                let signatures: Vec<Signature> = types.iter().copied().zip(shapes).collect();
+                let facts = self.0.facts(&signatures)?;
+                for (output, (datum_type, shape)) in outputs.iter().zip(facts) {
+                    s.equals(&output.datum_type, datum_type)?;
+                    s.equals(&output.shape, shape)?;
+                }
+                Ok(())
+            })
+        })
+    }
+
+    fn wire(&self, prefix: &str, model: &mut TypedModel, inputs: &[OutletId]) -> TractResult<TVec<OutletId>> {
+        model.wire_node(prefix, self.clone(), inputs)
+    }
+}
+
+impl Op for Native {
+    fn name(&self) -> StaticName {
+        self.0.name().into()
+    }
+
+    op_as_typed_op!();
+}
+
+impl EvalOp for Native {
+    op_out_of_plan!();
+
+    fn eval(&self, _context: &EvalContext, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
+        let inputs: TVec<&Tensor> = inputs.iter().map(|value| &**value).collect();
+        Ok(self.0.run(&inputs)?.into_iter().map(IntoTValue::into_tvalue).collect())
+    }
+}
+
+impl TypedOp for Native {
+    fn output_facts(&self, inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
+        let signatures: Vec<Signature> =
+            inputs.iter().map(|fact| (fact.datum_type, fact.shape.to_tvec())).collect();
+        let facts = self.0.facts(&signatures)?;
+        Ok(facts.into_iter().map(|(datum_type, shape)| datum_type.fact(&*shape)).collect())
+    }
+
+    as_op!();
+}
+
+/// Rows and columns of a tensor as the ML operators see it: a vector is one row.
+pub(crate) fn matrix(shape: &[usize]) -> (usize, usize) {
+    match shape {
+        [] => (1, 1),
+        [columns] => (1, *columns),
+        [rows, rest @ ..] => (*rows, rest.iter().product()),
+    }
+}
+
+/// Number of rows, and of columns where that is known.
+pub(crate) fn matrix_dims(shape: &[TDim]) -> (TDim, Option<usize>) {
+    match shape {
+        [] => (1.to_dim(), Some(1)),
+        [columns] => (1.to_dim(), columns.to_usize().ok()),
+        [rows, rest @ ..] => {
+            let columns = rest.iter().map(|dim| dim.to_usize().ok()).product();
+            (rows.clone(), columns)
+        }
+    }
+}
+
+/// Numbers of a tensor in single precision, converted where they are of another type.
+pub(crate) fn with_floats<R>(tensor: &Tensor, work: impl FnOnce(&[f32]) -> TractResult<R>) -> TractResult<R> {
+    if tensor.datum_type() == f32::datum_type() {
+        return work(tensor.try_as_plain_ram()?.as_slice::<f32>()?);
+    }
+    let converted = tensor.cast_to::<f32>()?;
+    work(converted.try_as_plain_ram()?.as_slice::<f32>()?)
+}
+
+/// Refuses texts where numbers are taken.
+pub(crate) fn numeric(name: &str, datum_type: DatumType) -> TractResult<()> {
+    ensure!(datum_type != String::datum_type(), "{name} takes numbers, not texts");
+    Ok(())
+}

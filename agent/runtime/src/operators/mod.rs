@@ -1,0 +1,41 @@
+//! The operators that tract lacks or gets wrong: those of `ai.onnx.ml` that scikit-learn, XGBoost and LightGBM
+//! exports are made of.
+//!
+//! [`kernel`] is what each of them implements; [`attributes`] reads what they have in common. One operator (or
+//! one family) a file, each with the ONNX operator page as its source; where that is silent, ONNX Runtime's
+//! behaviour is followed. A missing value is NaN. Nothing here knows the protocol's tensors.
+
+mod array_feature_extractor;
+mod attributes;
+mod binarizer;
+mod feature_vectorizer;
+mod imputer;
+pub(crate) mod kernel;
+mod label_encoder;
+mod linear;
+mod normalizer;
+mod one_hot_encoder;
+mod post_transform;
+mod scaler;
+mod trees;
+
+use tract_onnx::Onnx;
+
+/// tract's ONNX loader with our operators in its register.
+pub fn framework() -> Onnx {
+    let mut framework = tract_onnx::onnx();
+    let register = &mut framework.op_register;
+    register.insert("ArrayFeatureExtractor", array_feature_extractor::build);
+    register.insert("Binarizer", binarizer::build);
+    register.insert("FeatureVectorizer", feature_vectorizer::build);
+    register.insert("Imputer", imputer::build);
+    register.insert("LabelEncoder", label_encoder::build);
+    register.insert("LinearClassifier", linear::build_classifier);
+    register.insert("LinearRegressor", linear::build_regressor);
+    register.insert("Normalizer", normalizer::build);
+    register.insert("OneHotEncoder", one_hot_encoder::build);
+    register.insert("Scaler", scaler::build);
+    register.insert("TreeEnsembleClassifier", trees::build_classifier);
+    register.insert("TreeEnsembleRegressor", trees::build_regressor);
+    framework
+}
