@@ -54,7 +54,8 @@ impl TrustStore {
     /// folder already trusts another root, [`Error::Disk`] if it cannot be written.
     pub fn create(dir: &Path, root: &[u8]) -> Result<Self> {
         let parsed = parse_root(root)?;
-        let anchor = sha256_hex(root);
+        // The signed part alone: the same root with other signatures is the same beginning.
+        let anchor = sha256_hex(parsed.signed_canonical());
         let folder = dir.join("floors");
         if folder.exists() || dir.join("root.json").exists() {
             let store = Self::open(dir)?;
@@ -70,8 +71,8 @@ impl TrustStore {
         // The folder of the record is made last: without it a crash here leaves nothing that looks like a store.
         let beginning = dir.join("floors.new");
         disk::make_folder(&beginning)?;
-        let mut record = Record::new(anchor.clone(), Floors::new(parsed.version));
-        record.files.insert("root".into(), anchor);
+        let mut record = Record::new(anchor, Floors::new(parsed.signed().version));
+        record.files.insert("root".into(), sha256_hex(root));
         record.write(&beginning)?;
         disk::write_durable(&dir.join("root.json.new"), root)?;
         disk::rename_durable(&beginning, &folder)?;
@@ -99,7 +100,7 @@ impl TrustStore {
         let path = file(dir, "root");
         let root = disk::read_capped(&path, CAP)?;
         let parsed = parse_root(&root).map_err(|e| Error::damaged(&path, e))?;
-        if parsed.version != record.floors.root {
+        if parsed.signed().version != record.floors.root {
             return Err(Error::damaged(&path, format!("version {} is recorded", record.floors.root)));
         }
         Ok(Self { dir: dir.to_owned(), record, root })
@@ -206,9 +207,9 @@ fn finish_rename(path: &Path, expected: &str) -> Result<()> {
 }
 
 /// A root that is signed by itself.
-fn parse_root(bytes: &[u8]) -> Result<Root> {
+fn parse_root(bytes: &[u8]) -> Result<Metadata<Root>> {
     crypto::install();
     let verdict = |e| Error::verdict("root", jiff::Timestamp::UNIX_EPOCH, e);
     TrustedMetadataSet::from_root(bytes).map_err(verdict)?;
-    Metadata::<Root>::from_slice(bytes).map(Metadata::into_signed).map_err(verdict)
+    Metadata::from_slice(bytes).map_err(verdict)
 }

@@ -22,7 +22,7 @@ pub(crate) struct Record {
     format: u32,
     /// Counts commits.
     generation: u64,
-    /// SHA-256 of the root that the store was created with.
+    /// SHA-256 of the signed part of the root that the store was created with.
     pub anchor: String,
     pub floors: Floors,
     /// Role name to the SHA-256 of its file.
