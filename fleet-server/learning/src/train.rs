@@ -2,8 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use dunlin_protocol::bundle::Bundle;
-use dunlin_protocol::spec::Task;
+use dunlin_protocol::{bundle::Bundle, spec::Task};
 
 use crate::{
     TrainError,
@@ -14,6 +13,7 @@ use crate::{
     onnx::Names,
     package,
     pipeline::{Answers, Pipeline},
+    preprocessing::Preprocessing,
     report::{Progress, Report, RowCounts},
     request::{SplitKind, TrainRequest},
     search::{Steps, judge, penalties, search},
@@ -147,5 +147,7 @@ fn prepare(data: &Dataset, request: &TrainRequest) -> Result<(Table, Parts), Tra
                 .into(),
         });
     }
+    // What cannot be prepared on all training rows is told at once, and not in the middle of the search.
+    Preprocessing::fit(&table.features, &parts.train, request.imputation)?;
     Ok((table, parts))
 }

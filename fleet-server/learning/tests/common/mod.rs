@@ -1,5 +1,8 @@
 //! Tables that the tests train on.
 
+// Each test binary uses a part of them.
+#![allow(dead_code)]
+
 use std::ops::ControlFlow;
 
 use dunlin_learning::{Champion, Dataset, Limits, Progress, TrainError, TrainRequest, Trained, train};
