@@ -13,6 +13,7 @@ mod fleet;
 mod frame;
 mod models;
 mod rollouts;
+mod words;
 
 pub use alerts::{AlertRow, AlertState, AlertsFilter, AlertsPage};
 pub use common::{Command, Decision, DeploymentState, Link, Marker, Series, Tone, Update, Verdict};
