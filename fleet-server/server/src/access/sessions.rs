@@ -1,0 +1,79 @@
+//! People on the dashboard: a link that works once makes a session, a cookie carries it.
+
+use serde_json::json;
+
+use super::{Access, Caller, caller::unauthorised, secret};
+use crate::{clock::now_ms, error::ApiError, storage::tokens};
+
+/// The session's cookie.
+pub const COOKIE: &str = "dunlin_session";
+
+impl Access {
+    /// A link that logs `who` in, once.
+    ///
+    /// # Errors
+    /// If the database cannot be written.
+    pub async fn create_login_link(&self, who: &str) -> Result<String, ApiError> {
+        let code = secret::generate().map_err(|_| ApiError::internal("no random numbers"))?;
+        let (hash, name) = (secret::hash(&code), who.to_owned());
+        let now = now_ms();
+        let end = now.saturating_add(i64::from(self.config.login_link_minutes) * 60_000);
+        self.store
+            .write(move |tx| {
+                tokens::forget_ended(tx, now)?;
+                tokens::put_link(tx, &hash, &name, end)
+            })
+            .await?;
+        self.audit.record(who, "login-link-created", who, json!({})).await?;
+        Ok(format!("{}/login?code={code}", self.public.url))
+    }
+
+    /// Turns a link's code into a session: the value of its `Set-Cookie` header.
+    ///
+    /// # Errors
+    /// 401 if the code was used, has ended or never was.
+    pub async fn redeem_login(&self, code: &str) -> Result<String, ApiError> {
+        let now = now_ms();
+        let hash = secret::hash(code);
+        let taken = self.store.write(move |tx| tokens::take_link(tx, &hash)).await?;
+        let who = match taken {
+            Some((who, end)) if end > now => who,
+            _ => {
+                return Err(ApiError::new(
+                    axum::http::StatusCode::UNAUTHORIZED,
+                    "login-link",
+                    "this login link was used already, has ended, or never was",
+                    "make another with `dunlin login-link`",
+                ));
+            }
+        };
+        let session = secret::generate().map_err(|_| ApiError::internal("no random numbers"))?;
+        let seconds = i64::from(self.config.session_hours) * 3600;
+        let (hash, name) = (secret::hash(&session), who.clone());
+        let end = now.saturating_add(seconds * 1000);
+        self.store.write(move |tx| tokens::put_session(tx, &hash, &name, now, end)).await?;
+        self.audit.record(&who, "logged-in", &who, json!({})).await?;
+        let secure = if self.public.tls { "; Secure" } else { "" };
+        Ok(format!("{COOKIE}={session}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}"))
+    }
+
+    /// Who calls with this session.
+    ///
+    /// # Errors
+    /// 401 if it is none, or has ended.
+    pub async fn caller_by_session(&self, session: &str) -> Result<Caller, ApiError> {
+        let (hash, now) = (secret::hash(session), now_ms());
+        let who = self.store.read(move |db| tokens::session(db, &hash, now)).await?;
+        who.map(|who| Caller { who }).ok_or_else(|| unauthorised("the session has ended".into()))
+    }
+
+    /// Ends a session.
+    ///
+    /// # Errors
+    /// If the database cannot be written.
+    pub async fn end_session(&self, session: &str) -> Result<(), ApiError> {
+        let hash = secret::hash(session);
+        self.store.write(move |tx| tokens::end_session(tx, &hash)).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,85 @@
+//! The fleet server's program: `init` makes a folder, `run` serves it.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+use dunlin_server::{app::App, config::Config, folder::Folder, init};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+/// The Dunlin fleet server.
+#[derive(Parser)]
+#[command(version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Make a new server folder: certificate authority, keys, settings, database.
+    Init(init::Arguments),
+    /// Serve a folder until Ctrl-C.
+    Run {
+        /// The folder that `init` made.
+        folder: PathBuf,
+        /// Port for HTTPS instead of the one in server.toml; 0 takes any that is free.
+        #[arg(long)]
+        http_port: Option<u16>,
+        /// Port for devices instead of the one in server.toml; 0 takes any that is free.
+        #[arg(long)]
+        mqtt_port: Option<u16>,
+    },
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    // A second installation would find the first one; both are ring.
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let filter = EnvFilter::try_from_env("DUNLIN_LOG").unwrap_or_else(|_| EnvFilter::new("info,mqtt5=warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let outcome = match arguments.verb {
+        Verb::Init(arguments) => init::run(&arguments),
+        Verb::Run { folder, http_port, mqtt_port } => run(folder, http_port, mqtt_port),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("dunlin-server: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(folder: PathBuf, http_port: Option<u16>, mqtt_port: Option<u16>) -> anyhow::Result<()> {
+    let folder = Folder::new(folder);
+    let mut config = Config::load(&folder.config())?;
+    config.http.port = http_port.unwrap_or(config.http.port);
+    config.mqtt.port = mqtt_port.unwrap_or(config.mqtt.port);
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
+        let shutdown = CancellationToken::new();
+        let stop = shutdown.clone();
+        tokio::spawn(async move {
+            interrupted().await;
+            stop.cancel();
+        });
+        App::build(config, folder).await?.run(shutdown).await
+    })
+}
+
+/// Waits for Ctrl-C or a request to terminate.
+async fn interrupted() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+        }
+        Err(error) => {
+            tracing::warn!(%error, "only Ctrl-C is heard");
+            drop(tokio::signal::ctrl_c().await);
+        }
+    }
+}
