@@ -267,4 +267,3 @@ pub fn abort(rollout: &Rollout, reason: &str, now_ms: i64) -> Result<Rollout, Ro
 fn refused(rollout: &Rollout, what: &'static str, cure: &'static str) -> RolloutError {
     RolloutError::Phase { id: rollout.id.clone(), what, phase: rollout.phase.name(), cure }
 }
-

@@ -188,4 +188,3 @@ fn classes(margin: f64, treated: &Group, control: &Group, against: &str) -> Opti
     (distance > margin * CLASS_SHIFT_FACTOR && d.z.abs() >= NOISE_Z)
         .then(|| found("classes", format!("answers {what} {mine} against {theirs} {against}")))?
 }
-
