@@ -1,0 +1,53 @@
+# One line a target; `make help` prints them. Everything below also works as the plain cargo command it shows.
+
+SHELL := /usr/bin/env bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help setup build demo test format lint deny unit look bench clean
+
+CARGO_TARGET_DIR ?= $(CURDIR)/target
+export CARGO_TARGET_DIR
+PROGRAMS := -p dunlin-cli -p dunlin-server -p dunlin-agent -p dunlin-simulator
+ONCE_FLAG := $(if $(filter 1 yes true,$(ONCE)),--once)
+
+help: ## Say what there is
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+
+setup: ## Check for Rust and a C compiler; as root, install what Debian has
+	@scripts/setup
+
+build: setup ## Build dunlin, dunlin-server, dunlin-agent and dunlin-sim
+	cargo build --locked $(PROGRAMS) --bins
+
+demo: build ## Tell the whole story on this machine until Ctrl-C; ONCE=1 checks it and stops
+	"$(CARGO_TARGET_DIR)/debug/dunlin" demo $(ONCE_FLAG)
+
+test: ## Format, lints, licences, unit, property and end-to-end tests, a browser look, the demo once
+	@scripts/setup browser
+	@$(MAKE) --no-print-directory format lint deny unit look
+	@$(MAKE) --no-print-directory demo ONCE=1
+
+format: ## Fail where the code is not formatted
+	cargo fmt --all --check
+
+lint: ## Clippy over everything, warnings are errors
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+
+deny: ## Licences, bans, sources and known advisories of every dependency, where cargo-deny is installed
+	@scripts/deny
+
+unit: build ## Unit, property and end-to-end tests with the real programs
+	@if cargo nextest --version >/dev/null 2>&1; \
+	then echo "cargo nextest run --workspace"; cargo nextest run --locked --workspace --no-fail-fast; \
+	else echo "cargo test --workspace"; cargo test --locked --workspace --no-fail-fast; fi
+
+look: ## Open every dashboard page in headless Chromium; pictures go to target/pages
+	@scripts/look
+
+bench: ## Print what things cost, each beside its budget
+	cargo bench --locked --workspace --benches
+
+clean: ## Remove everything that was built, and the demo's folder
+	cargo clean
+	rm -rf demo
