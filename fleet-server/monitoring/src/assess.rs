@@ -123,7 +123,7 @@ pub(crate) fn distance(
     let freedom = merge_bins(&then, PSI_GROUPS).len().saturating_sub(1).max(1) as f64;
     let sampling = size.variance(spread, freedom, policy);
     let limit = (chi_square_limit(freedom, policy.false_alarm) * sampling)
-        .max(block_limit(spread, size.n).map_or(0.0, |(_, largest)| largest))
+        .max(block_limit(spread, size.n).map_or(0.0, |(_, largest)| largest + freedom * size.own_error()))
         .max(policy.notice_psi);
     assessment.psi = Some(psi);
     assessment.limit = Some(limit);
@@ -199,10 +199,16 @@ impl Size {
         match block_limit(spread, self.n).filter(|_| covered(spread, self.n)) {
             Some((psi_95, _)) if self.n >= policy.min_values => {
                 let independent = inverse(self.n as f64) + inverse(self.reference_n);
-                independent.max(psi_95 / chi_square_limit(freedom, 0.05))
+                independent.max(psi_95 / chi_square_limit(freedom, 0.05) + self.own_error())
             }
             _ => inverse(self.effective) + inverse(self.reference_effective),
         }
+    }
+
+    /// What the reference's own blocks do not show: they are parts of it, so that their distance from it has the
+    /// variance 1/n − 1/m where a later window's has 1/n + 1/m.
+    fn own_error(&self) -> f64 {
+        2.0 / self.reference_effective.max(1.0)
     }
 }
 

@@ -209,4 +209,3 @@ fn settle(timeline: &mut FeatureTimeline) {
     }
     timeline.since_ms = since_ms;
 }
-

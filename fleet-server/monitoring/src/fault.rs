@@ -11,8 +11,11 @@ use crate::policy::Policy;
 /// Values needed before shares are judged.
 pub(crate) const ENOUGH_FOR_SHARES: u64 = 30;
 
-/// How many times the width of the middle 99 % of training a reading may lie beyond it.
+/// How many times the width of the middle 96 % of training a reading may lie beyond it.
 const FAR: f64 = 3.0;
+
+/// Bins that the middle of training must span before its width means something.
+const FEWEST_BINS: usize = 4;
 
 /// What is wrong with a sensor.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -123,26 +126,27 @@ fn out_of_range(spec: &FeatureSpec, recent: &NumericStatistics) -> Option<Fault>
     Some(Fault::OutOfRange { value, range })
 }
 
-/// Beyond training's extremes *and* far beyond its middle 99 %: a heavy tail alone is no fault.
+/// Beyond training's extremes *and* far beyond its middle 96 %: a heavy tail alone is no fault.
 fn far_outside(reference: &FeatureReference, recent: &NumericStatistics) -> Option<Fault> {
     let FeatureReference::Numeric { bins, statistics, .. } = reference else { return None };
     let (least, most) = (f64::from(statistics.min?), f64::from(statistics.max?));
-    let quantile = |q: f64| {
+    let edge_at = |q: f64, beyond: usize| {
         let rank = (q * statistics.bins.total() as f64) as u64;
         let mut passed = 0_u64;
         let bin = statistics.bins.0.iter().position(|count| {
             passed = passed.saturating_add(*count);
             passed > rank
         });
-        let edge = bin.map_or(bins.len(), |bin| if q < 0.5 { bin } else { bin + 1 });
-        bins.edges().get(edge).map(|edge| f64::from(*edge))
+        bin.map_or(bins.len(), |bin| bin + beyond)
     };
     // Inside the last quantile bins the extremes themselves may be faults: they are left out of the width.
-    let (low, high) = (quantile(0.02)?, quantile(0.98)?);
-    let width = high - low;
-    if width <= 0.0 || !width.is_finite() {
+    let (first, last) = (edge_at(0.02, 0), edge_at(0.98, 1));
+    // A column that was nearly constant in training has no width to measure by; drift will tell.
+    if last < first + FEWEST_BINS {
         return None;
     }
+    let (low, high) = (f64::from(*bins.edges().get(first)?), f64::from(*bins.edges().get(last)?));
+    let width = high - low;
     let far = |value: &f64| {
         (*value < least && *value < low - FAR * width) || (*value > most && *value > high + FAR * width)
     };
