@@ -1,0 +1,65 @@
+//! `dunlin demo`: the whole story on one machine, with the real programs.
+//!
+//! A server, one real agent process and a flock of simulated stations that replay fifty years of weather; a model is
+//! trained, signed and rolled out; two sensors break; the model is trained again on newer data; a bad one is pushed,
+//! stopped and taken back. With `--once` each of these is checked and the exit code says whether all happened.
+//!
+//! `data` cuts the readings, `programs` starts and stops processes, `wait` asks until something is so,
+//! `fleet` knows what to ask the server, `story` tells it in order.
+
+mod data;
+mod fleet;
+mod programs;
+mod story;
+mod wait;
+
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+
+/// Arguments of `dunlin demo`.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Folder for everything the demo makes; made anew.
+    #[arg(long, default_value = "demo")]
+    dir: PathBuf,
+    /// Check that each thing happened, then stop: exit 0 if all did, 1 if not.
+    #[arg(long)]
+    once: bool,
+    /// Simulated stations beside the one real agent.
+    #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u32).range(12..=200))]
+    stations: u32,
+}
+
+/// Marks a folder as the demo's, so that nothing else is ever deleted.
+const MARK: &str = ".dunlin-demo";
+
+/// Runs the demo.
+pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
+    fresh_folder(&arguments.dir)?;
+    let dir = arguments.dir.canonicalize()?;
+    tokio::select! {
+        told = story::tell(&dir, arguments.stations, arguments.once) => told,
+        _ = tokio::signal::ctrl_c() => {
+            println!("\nStopped. Everything is in {}.", arguments.dir.display());
+            Ok(())
+        }
+    }
+}
+
+fn fresh_folder(dir: &PathBuf) -> anyhow::Result<()> {
+    if dir.exists() {
+        if !dir.join(MARK).exists() {
+            bail!("{} exists and was not made by the demo; name another folder with --dir", dir.display());
+        }
+        std::fs::remove_dir_all(dir).with_context(|| {
+            format!(
+                "cannot empty {}; is another demo running? Stop it, or name another folder with --dir",
+                dir.display()
+            )
+        })?;
+    }
+    std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    std::fs::write(dir.join(MARK), "made by `dunlin demo`, deleted by the next one\n")?;
+    Ok(())
+}

@@ -1,1 +1,0 @@
-//! The dunlin command for operators.
