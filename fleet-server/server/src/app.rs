@@ -119,7 +119,7 @@ impl App {
             shutdown: CancellationToken::new(),
             tasks: TaskTracker::new(),
         };
-        let router = access::routes::routes(access).merge(api::router(core.clone()).await?);
+        let router = api::router(crate::rooms::build(&core).await?);
         let run_file =
             RunFile { https_url: public.url, mqtt_port: public.mqtt_port, pid: std::process::id() };
         Ok(Self { core, broker, http, tls, router, run_file })

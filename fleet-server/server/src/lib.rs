@@ -25,4 +25,5 @@ pub mod link;
 pub mod listen;
 pub mod monitoring;
 pub mod registry;
+mod rooms;
 pub mod storage;

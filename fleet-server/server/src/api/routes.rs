@@ -1,0 +1,210 @@
+//! A route and its documentation, declared together, so that neither is there without the other.
+
+use axum::{Router, handler::Handler, http::Method, routing::MethodFilter};
+use utoipa::{
+    ToSchema,
+    openapi::{
+        Content, HttpMethod, OpenApi, OpenApiBuilder, Paths, RefOr, Required, ResponseBuilder, Schema,
+        path::{OperationBuilder, ParameterBuilder, ParameterIn},
+        request_body::RequestBodyBuilder,
+        schema::{ObjectBuilder, Type},
+        security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
+    },
+};
+
+use super::Api;
+
+/// What one route does, takes and gives.
+#[derive(Clone)]
+pub struct Spec {
+    /// Method.
+    pub method: Method,
+    /// Path with `{names}`.
+    pub path: &'static str,
+    /// Whether it answers without token or session.
+    pub open: bool,
+    summary: &'static str,
+    query: Vec<(&'static str, &'static str)>,
+    takes: Option<(&'static str, RefOr<Schema>)>,
+    gives: Option<(&'static str, RefOr<Schema>)>,
+    schemas: Vec<(String, RefOr<Schema>)>,
+}
+
+impl Spec {
+    /// A route that needs a token or a session.
+    pub fn new(method: Method, path: &'static str, summary: &'static str) -> Self {
+        let (query, schemas) = (Vec::new(), Vec::new());
+        Self { method, path, open: false, summary, query, takes: None, gives: None, schemas }
+    }
+
+    /// `GET`.
+    pub fn get(path: &'static str, summary: &'static str) -> Self {
+        Self::new(Method::GET, path, summary)
+    }
+
+    /// `POST`.
+    pub fn post(path: &'static str, summary: &'static str) -> Self {
+        Self::new(Method::POST, path, summary)
+    }
+
+    /// Answers everybody.
+    #[must_use]
+    pub fn open(mut self) -> Self {
+        self.open = true;
+        self
+    }
+
+    /// Takes a query parameter.
+    #[must_use]
+    pub fn query(mut self, name: &'static str, meaning: &'static str) -> Self {
+        self.query.push((name, meaning));
+        self
+    }
+
+    /// Takes a JSON body.
+    #[must_use]
+    pub fn takes<T: ToSchema>(mut self) -> Self {
+        T::schemas(&mut self.schemas);
+        self.takes = Some(("application/json", T::schema()));
+        self
+    }
+
+    /// Takes another body.
+    #[must_use]
+    pub fn takes_bytes(mut self, content_type: &'static str) -> Self {
+        self.takes = Some((content_type, bytes()));
+        self
+    }
+
+    /// Gives JSON.
+    #[must_use]
+    pub fn gives<T: ToSchema>(mut self) -> Self {
+        T::schemas(&mut self.schemas);
+        self.gives = Some(("application/json", T::schema()));
+        self
+    }
+
+    /// Gives JSON that its origin describes.
+    #[must_use]
+    pub fn gives_json(mut self) -> Self {
+        self.gives = Some(("application/json", RefOr::T(Schema::Object(ObjectBuilder::new().build()))));
+        self
+    }
+
+    /// Gives another body.
+    #[must_use]
+    pub fn gives_bytes(mut self, content_type: &'static str) -> Self {
+        self.gives = Some((content_type, bytes()));
+        self
+    }
+}
+
+fn bytes() -> RefOr<Schema> {
+    RefOr::T(Schema::Object(ObjectBuilder::new().schema_type(Type::String).build()))
+}
+
+/// Routes with their documentation.
+#[derive(Default)]
+pub struct Routes {
+    /// The handlers.
+    pub router: Router<Api>,
+    /// What they do.
+    pub specs: Vec<Spec>,
+}
+
+impl Routes {
+    /// Adds a resource's routes.
+    #[must_use]
+    pub fn with(self, add: fn(Self) -> Self) -> Self {
+        add(self)
+    }
+
+    /// Adds a route.
+    #[must_use]
+    pub fn route<H, T>(mut self, spec: Spec, handler: H) -> Self
+    where
+        H: Handler<T, Api>,
+        T: 'static,
+    {
+        let filter = MethodFilter::try_from(spec.method.clone()).unwrap_or(MethodFilter::GET);
+        self.router = self.router.route(spec.path, axum::routing::on(filter, handler));
+        self.specs.push(spec);
+        self
+    }
+
+    /// Documents a route that another room handles.
+    #[must_use]
+    pub fn elsewhere(mut self, spec: Spec) -> Self {
+        self.specs.push(spec);
+        self
+    }
+}
+
+/// The OpenAPI 3.1 document of these routes.
+pub fn document(specs: &[Spec]) -> OpenApi {
+    let (mut paths, mut schemas) = (Paths::new(), Vec::new());
+    for spec in specs {
+        schemas.extend(spec.schemas.iter().cloned());
+        paths.add_path_operation(spec.path, vec![http_method(&spec.method)], operation(spec));
+    }
+    let bearer = SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build());
+    let mut components = utoipa::openapi::ComponentsBuilder::new().security_scheme("token", bearer);
+    for (name, schema) in schemas {
+        components = components.schema(name, schema);
+    }
+    let info = utoipa::openapi::InfoBuilder::new()
+        .title("Dunlin fleet server")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some(
+            "Errors are `{code, message, cure}`: a stable word, what failed and why, the next step.",
+        ));
+    OpenApiBuilder::new().info(info).paths(paths).components(Some(components.build())).build()
+}
+
+fn operation(spec: &Spec) -> OperationBuilder {
+    let mut operation =
+        OperationBuilder::new().summary(Some(spec.summary)).operation_id(Some(operation_id(spec)));
+    let in_path = spec.path.split('{').skip(1).filter_map(|part| part.split('}').next());
+    for name in in_path {
+        let name = name.trim_start_matches('*');
+        let parameter =
+            ParameterBuilder::new().name(name).parameter_in(ParameterIn::Path).required(Required::True);
+        operation = operation.parameter(parameter.schema(Some(bytes())));
+    }
+    for (name, meaning) in &spec.query {
+        let parameter =
+            ParameterBuilder::new().name(*name).parameter_in(ParameterIn::Query).description(Some(*meaning));
+        operation = operation.parameter(parameter.schema(Some(bytes())));
+    }
+    if let Some((content_type, schema)) = &spec.takes {
+        let body = RequestBodyBuilder::new().content(*content_type, Content::new(Some(schema.clone())));
+        operation = operation.request_body(Some(body.required(Some(Required::True)).build()));
+    }
+    let mut done = ResponseBuilder::new().description("done");
+    if let Some((content_type, schema)) = &spec.gives {
+        done = done.content(*content_type, Content::new(Some(schema.clone())));
+    }
+    operation = operation.response("2XX", done.build());
+    if !spec.open {
+        operation = operation
+            .response("401", ResponseBuilder::new().description("no token, or one that is not valid").build())
+            .security(SecurityRequirement::new("token", Vec::<String>::new()));
+    }
+    operation
+}
+
+/// `GET /api/v1/models/{name}` is `get_models_name`.
+fn operation_id(spec: &Spec) -> String {
+    let path = spec.path.trim_start_matches("/api/v1");
+    let words = path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    std::iter::once(spec.method.as_str().to_lowercase().as_str()).chain(words).collect::<Vec<_>>().join("_")
+}
+
+fn http_method(method: &Method) -> HttpMethod {
+    match *method {
+        Method::POST => HttpMethod::Post,
+        Method::PUT => HttpMethod::Put,
+        Method::DELETE => HttpMethod::Delete,
+        _ => HttpMethod::Get,
+    }
+}

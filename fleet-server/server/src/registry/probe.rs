@@ -1,0 +1,123 @@
+//! `dunlin-agent` as the judge of models: the very code that devices run, in a child process with limits.
+
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use dunlin_protocol::spec::ModelSpec;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{
+    Config, RegistryError,
+    child::{self, ChildError, Limits},
+};
+
+/// Runs the agent.
+#[derive(Debug, Clone)]
+pub struct Prober {
+    agent: PathBuf,
+    limits: Limits,
+}
+
+/// What a probe found.
+#[derive(Debug, Clone)]
+pub struct Verdict {
+    /// Whether the bundle may become a candidate.
+    pub ok: bool,
+    /// The agent's report, or one of ours if the agent did not live to write it.
+    pub report: Value,
+}
+
+#[derive(Deserialize)]
+struct Check {
+    spec: Option<ModelSpec>,
+    #[serde(default)]
+    unsupported: Vec<Value>,
+}
+
+impl Prober {
+    /// Finds the agent: the configured one, or the one beside this program.
+    ///
+    /// # Errors
+    /// A sentence with a cure if there is none: the server does not start without its judge.
+    pub fn find(config: &Config) -> anyhow::Result<Self> {
+        let agent = match &config.agent {
+            Some(path) => path.clone(),
+            None => std::env::current_exe()?.with_file_name("dunlin-agent"),
+        };
+        anyhow::ensure!(
+            agent.is_file(),
+            "no dunlin-agent at {}; every model is judged by it before it may be signed. \
+             Install it there, or set `agent` under [probe] in server.toml",
+            agent.display()
+        );
+        let limits = Limits {
+            time: Duration::from_secs(config.limit_seconds),
+            memory_bytes: config.memory_limit_bytes,
+        };
+        Ok(Self { agent, limits })
+    }
+
+    /// Judges the bundle in `file`, and scores it on the rows of `holdout` if there are such.
+    ///
+    /// # Errors
+    /// [`RegistryError::Probe`] if the agent cannot be started. A killed or crashed agent is a verdict.
+    pub async fn probe(&self, file: &Path, holdout: Option<&Path>) -> Result<Verdict, RegistryError> {
+        let mut arguments: Vec<OsString> = vec!["probe".into(), file.into(), "--json".into()];
+        if let Some(rows) = holdout {
+            arguments.extend(["--holdout".into(), rows.into()]);
+        }
+        Ok(match child::run(&self.agent, arguments, self.limits).await {
+            Ok(said) => match serde_json::from_slice::<Value>(&said.output) {
+                Ok(report) => {
+                    let ok = said.success && report.get("ok").and_then(Value::as_bool) == Some(true);
+                    Verdict { ok, report }
+                }
+                Err(_) => {
+                    failed(format!("the agent ended with {} and no report. {}", said.status, said.errors))
+                }
+            },
+            Err(ChildError::Start(error)) => return Err(self.not_started(&error)),
+            Err(error) => failed(format!("the agent gave no answer: {error}")),
+        })
+    }
+
+    /// What an ONNX file takes and gives.
+    ///
+    /// # Errors
+    /// [`RegistryError::Onnx`] if the agent refuses it.
+    pub async fn check(&self, file: &Path) -> Result<ModelSpec, RegistryError> {
+        let arguments: Vec<OsString> = vec!["check".into(), file.into(), "--json".into()];
+        let said = match child::run(&self.agent, arguments, self.limits).await {
+            Ok(said) => said,
+            Err(ChildError::Start(error)) => return Err(self.not_started(&error)),
+            Err(error) => return Err(RegistryError::Onnx(error.to_string())),
+        };
+        let read: Result<Check, _> = serde_json::from_slice(&said.output);
+        match read {
+            Ok(Check { spec: Some(spec), unsupported }) if said.success && unsupported.is_empty() => Ok(spec),
+            Ok(Check { unsupported, .. }) if !unsupported.is_empty() => {
+                let list = Value::from(unsupported).to_string();
+                Err(RegistryError::Onnx(format!("operators that agents lack: {list}")))
+            }
+            _ => {
+                let mut reason = format!("{} {}", said.errors, String::from_utf8_lossy(&said.output));
+                reason.truncate(reason.floor_char_boundary(2000));
+                Err(RegistryError::Onnx(reason.trim().to_owned()))
+            }
+        }
+    }
+
+    fn not_started(&self, error: &std::io::Error) -> RegistryError {
+        RegistryError::Probe(format!("{}: {error}", self.agent.display()))
+    }
+}
+
+fn failed(detail: String) -> Verdict {
+    let detail = detail.trim().to_owned();
+    let checks = serde_json::json!([{ "name": "lives", "ok": false, "detail": detail }]);
+    Verdict { ok: false, report: serde_json::json!({ "ok": false, "checks": checks, "compared": false }) }
+}
