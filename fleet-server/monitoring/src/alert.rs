@@ -156,15 +156,15 @@ mod tests {
         let opened = alerts(&[], &[finding(Severity::Warning), finding(Severity::Warning)], &policy, 2000);
         let [AlertChange::Open(alert)] = opened.as_slice() else { panic!("{opened:?}") };
         let alert = alert.clone();
-        assert_eq!(alerts(&[alert.clone()], &[], &policy, 2099), []);
-        let again = alerts(&[alert.clone()], &[finding(Severity::Warning)], &policy, 2099);
+        assert_eq!(alerts(std::slice::from_ref(&alert), &[], &policy, 2099), []);
+        let again = alerts(std::slice::from_ref(&alert), &[finding(Severity::Warning)], &policy, 2099);
         assert!(
             matches!(again.as_slice(), [AlertChange::Update(a)] if a.id == alert.id && a.last_ms == 2099)
         );
-        let closed = alerts(&[alert.clone()], &[], &policy, 2100);
+        let closed = alerts(std::slice::from_ref(&alert), &[], &policy, 2100);
         let [AlertChange::Close(closed)] = closed.as_slice() else { panic!("{closed:?}") };
         assert_eq!(closed.state, AlertState::Closed);
-        let anew = alerts(&[closed.clone()], &[finding(Severity::Warning)], &policy, 3000);
+        let anew = alerts(std::slice::from_ref(closed), &[finding(Severity::Warning)], &policy, 3000);
         assert!(matches!(anew.as_slice(), [AlertChange::Open(a)] if a.id != alert.id));
     }
 
@@ -179,7 +179,7 @@ mod tests {
         for (severity, state) in
             [(Severity::Warning, AlertState::Acknowledged), (Severity::Critical, AlertState::Open)]
         {
-            let changes = alerts(&[seen.clone()], &[finding(severity)], &Policy::default(), 5);
+            let changes = alerts(std::slice::from_ref(&seen), &[finding(severity)], &Policy::default(), 5);
             assert!(
                 matches!(changes.as_slice(), [AlertChange::Update(a)] if a.state == state),
                 "{changes:?}"

@@ -26,9 +26,9 @@ pub enum RolloutError {
         /// The device.
         device: DeviceId,
         /// What it runs.
-        found: ModelRef,
+        found: Box<ModelRef>,
         /// What is rolled out.
-        model: ModelRef,
+        model: Box<ModelRef>,
     },
     /// The phase does not allow it.
     #[error("rollout {id} cannot be {what}: it is {phase}; {cure}")]
@@ -183,7 +183,11 @@ impl Rollout {
         for (device, runs) in devices {
             given += 1;
             if let Some(found) = runs.as_ref().filter(|runs| runs.name != model.name) {
-                return Err(RolloutError::OtherModel { device, found: found.clone(), model });
+                return Err(RolloutError::OtherModel {
+                    device,
+                    found: Box::new(found.clone()),
+                    model: Box::new(model),
+                });
             }
             if runs.as_ref() != Some(&model) {
                 previous.insert(device, runs);

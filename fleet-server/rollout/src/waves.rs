@@ -163,8 +163,10 @@ mod duration {
     const UNITS: [(&str, u64); 4] = [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)];
 
     pub fn serialize<S: Serializer>(seconds: &u64, serializer: S) -> Result<S::Ok, S::Error> {
-        let (unit, size) =
-            UNITS.into_iter().find(|(_, size)| *seconds > 0 && seconds % size == 0).unwrap_or(("s", 1));
+        let (unit, size) = UNITS
+            .into_iter()
+            .find(|(_, size)| *seconds > 0 && seconds.is_multiple_of(*size))
+            .unwrap_or(("s", 1));
         serializer.collect_str(&format_args!("{}{unit}", seconds / size))
     }
 

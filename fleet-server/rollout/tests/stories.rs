@@ -155,7 +155,7 @@ fn the_last_wave_is_judged_against_the_control_group_of_before() {
 #[test]
 fn a_good_model_reaches_everyone_wave_by_wave() {
     let mut rollout = rollout();
-    let mut serving = vec!["1.0.0"; 24];
+    let mut serving = ["1.0.0"; 24];
     let mut sizes = Vec::new();
     for second in 0..60 {
         let now_ms = second * 1000;
@@ -173,9 +173,9 @@ fn a_good_model_reaches_everyone_wave_by_wave() {
         if matches!(decision.next.phase, Phase::Wave { .. }) && decision.next.phase != rollout.phase {
             sizes.push(decision.assign.len());
         }
-        for index in 0..24 {
+        for (index, runs) in serving.iter_mut().enumerate() {
             if decision.assign.contains(&id(index)) {
-                serving[index] = "1.1.0";
+                *runs = "1.1.0";
             }
         }
         assert!(decision.revert.is_empty());
