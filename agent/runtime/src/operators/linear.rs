@@ -143,7 +143,7 @@ impl Kernel for LinearClassifier {
             winners.extend(scores.iter().map(|score| usize::from(*score > 0.0)));
             let pair = |score: &f32| match self.linear.post_transform {
                 PostTransform::Logistic => [logistic(-score), logistic(*score)],
-                _ => [-score, *score],
+                _ => [1.0 - score, *score],
             };
             scores = scores.iter().flat_map(pair).collect();
         } else {

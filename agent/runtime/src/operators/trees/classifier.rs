@@ -17,14 +17,27 @@ const LISTS: LeafLists = LeafLists {
     weights: "class_weights",
 };
 
+/// How sums become scores. With two labels ONNX Runtime's rules are followed to the letter, odd as some are:
+/// what people compare with, and what golden vectors come from, is ONNX Runtime.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scoring {
+    /// The largest sum wins.
+    Largest,
+    /// The leaves name the first of two labels only: their sum is the score of the second.
+    First,
+    /// The leaves name the second of two labels only.
+    Second,
+    /// The leaves name both of two labels: the second wins when its sum is positive.
+    Both,
+}
+
 #[derive(Debug)]
 struct TreeEnsembleClassifier {
     forest: Forest,
     labels: Labels,
     base: Vec<f32>,
     post_transform: PostTransform,
-    /// Two labels of which the leaves name only one: its score is that of the second label.
-    one_score: bool,
+    scoring: Scoring,
     /// No weight is negative: the score is a probability already.
     positive: bool,
 }
@@ -33,8 +46,17 @@ pub(in super::super) fn build(_: &ParsingContext, node: &NodeProto) -> Built {
     let labels = Labels::read(node, "classlabels_int64s", "classlabels_strings")?;
     let forest = read(node, &LISTS, labels.len())?;
     let base = floats(node, "base_values")?;
-    let first = forest.weights[0].0;
-    let one_score = labels.len() == 2 && forest.weights.iter().all(|(class, _)| *class == first);
+    let names = |class: u32| forest.weights.iter().any(|(named, _)| *named == class);
+    let scoring = match (labels.len(), names(0), names(1)) {
+        (2, true, true) => Scoring::Both,
+        (2, true, false) => Scoring::First,
+        (2, false, true) => Scoring::Second,
+        _ => Scoring::Largest,
+    };
+    ensure!(
+        base.len() < 2 || matches!(scoring, Scoring::Both | Scoring::Largest),
+        "two base values where the leaves name one label"
+    );
     ensure!(
         base.is_empty() || base.len() == labels.len() || (base.len() == 1 && labels.len() <= 2),
         "{} base values for {} labels",
@@ -47,7 +69,7 @@ pub(in super::super) fn build(_: &ParsingContext, node: &NodeProto) -> Built {
         labels,
         base,
         post_transform: PostTransform::read(node)?,
-        one_score,
+        scoring,
         positive,
     })
 }
@@ -56,26 +78,46 @@ impl TreeEnsembleClassifier {
     /// Fills one row of scores and gives the index of the winning label.
     fn fill(&self, row: &[f32], scores: &mut [f32]) -> usize {
         let leaves = self.forest.leaves(row).flatten();
-        if self.one_score {
-            let score = leaves.map(|(_, weight)| weight).sum::<f32>() + self.base.last().unwrap_or(&0.0);
+        if self.scoring == Scoring::First {
+            let score = leaves.map(|(_, weight)| weight).sum::<f32>() + self.base.first().unwrap_or(&0.0);
             return self.fill_pair(score, scores);
         }
         leaves.for_each(|(class, weight)| scores[*class as usize] += weight);
-        scores.iter_mut().zip(&self.base).for_each(|(score, base)| *score += base);
-        let winner = crate::answer::largest(scores).unwrap_or(0);
+        let winner = match self.scoring {
+            Scoring::Second => usize::from(scores[1] > self.limit()),
+            Scoring::Both => {
+                match *self.base {
+                    [base] => scores[0] += base,
+                    [_, base] => {
+                        scores[1] = scores[0] + base;
+                        scores[0] = -scores[1];
+                    }
+                    _ => {}
+                }
+                usize::from(scores[1] > 0.0)
+            }
+            Scoring::First | Scoring::Largest => {
+                scores.iter_mut().zip(&self.base).for_each(|(score, base)| *score += base);
+                crate::answer::largest(scores).unwrap_or(0)
+            }
+        };
         self.post_transform.apply(scores);
         winner
     }
 
+    /// The score above which the second of two labels wins: half where scores are probabilities.
+    fn limit(&self) -> f32 {
+        if self.positive { 0.5 } else { 0.0 }
+    }
+
     fn fill_pair(&self, score: f32, scores: &mut [f32]) -> usize {
-        let limit = if self.positive { 0.5 } else { 0.0 };
         let pair = match self.post_transform {
-            _ if self.positive => [1.0 - score, score],
             PostTransform::Logistic => [logistic(-score), logistic(score)],
+            _ if self.positive => [1.0 - score, score],
             _ => [-score, score],
         };
         scores.copy_from_slice(&pair);
-        usize::from(score > limit)
+        usize::from(score > self.limit())
     }
 }
 
