@@ -1,0 +1,225 @@
+//! The local API: Open Inference Protocol v2 REST, late labels, status and metrics.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use axum::{
+    Json, Router,
+    extract::{DefaultBodyLimit, Path, State, rejection::JsonRejection},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use dunlin_runtime::RunError;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    Config, LoadedModel, Models,
+    wire::{InferRequest, InferResponse, metadata, tensor_json},
+};
+use crate::pipeline::{Pipeline, recent::Feedback};
+
+/// What the API shows besides models.
+pub trait Status: Send + Sync + 'static {
+    /// The agent's status as JSON.
+    fn status(&self) -> Value;
+    /// Prometheus text.
+    fn metrics(&self) -> String;
+}
+
+#[derive(Clone)]
+struct Api {
+    pipeline: Arc<Pipeline>,
+    models: Arc<Models>,
+    status: Arc<dyn Status>,
+    next_id: Arc<AtomicU64>,
+}
+
+/// The protocol's error form.
+struct Failure(StatusCode, String);
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        (self.0, Json(json!({ "error": self.1 }))).into_response()
+    }
+}
+
+/// The routes.
+pub fn router(config: &Config, pipeline: Arc<Pipeline>, status: Arc<dyn Status>) -> Router {
+    let api = Api { models: pipeline.models.clone(), pipeline, status, next_id: Arc::default() };
+    Router::new()
+        .route("/v2", get(server))
+        .route("/v2/health/live", get(|| async { Json(json!({ "live": true })) }))
+        .route("/v2/health/ready", get(ready))
+        .route("/v2/models/{name}", get(model))
+        .route("/v2/models/{name}/versions/{version}", get(model_version))
+        .route("/v2/models/{name}/ready", get(model_ready))
+        .route("/v2/models/{name}/versions/{version}/ready", get(model_version_ready))
+        .route("/v2/models/{name}/infer", post(infer))
+        .route("/v2/models/{name}/versions/{version}/infer", post(infer_version))
+        .route("/v1/feedback", post(feedback))
+        .route("/v1/status", get(|State(api): State<Api>| async move { Json(api.status.status()) }))
+        .route("/metrics", get(metrics))
+        .fallback(|| async { Failure(StatusCode::NOT_FOUND, "no such address; begin at /v2".into()) })
+        .layer(DefaultBodyLimit::max(config.body_limit_bytes))
+        .with_state(api)
+}
+
+impl Api {
+    fn find(&self, name: &str, version: Option<&str>) -> Result<Arc<LoadedModel>, Failure> {
+        let missing = |text: String| Failure(StatusCode::NOT_FOUND, text);
+        let Some(loaded) = self.models.get(name) else {
+            let known: Vec<String> =
+                self.models.all().iter().map(|loaded| loaded.model.to_string()).collect();
+            let known = if known.is_empty() { "no model answers yet".into() } else { known.join(", ") };
+            let shown: String = name.chars().take(80).collect();
+            return Err(missing(format!("model {shown:?} does not answer here; there is: {known}")));
+        };
+        let serving = loaded.model.version.to_string();
+        match version {
+            Some(version) if version != serving => {
+                Err(missing(format!("{name} answers in version {serving} only, not {version}")))
+            }
+            _ => Ok(loaded),
+        }
+    }
+}
+
+async fn server() -> Json<Value> {
+    Json(json!({ "name": "dunlin-agent", "version": env!("CARGO_PKG_VERSION"), "extensions": [] }))
+}
+
+async fn ready(State(api): State<Api>) -> Response {
+    let ready = !api.models.all().is_empty();
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(json!({ "ready": ready }))).into_response()
+}
+
+fn describe(loaded: &LoadedModel) -> Json<Value> {
+    let model = &loaded.model;
+    Json(metadata(model.name.as_str(), &model.version.to_string(), loaded.spec()))
+}
+
+async fn model(State(api): State<Api>, Path(name): Path<String>) -> Result<Json<Value>, Failure> {
+    Ok(describe(&*api.find(&name, None)?))
+}
+
+async fn model_version(
+    State(api): State<Api>,
+    Path((name, version)): Path<(String, String)>,
+) -> Result<Json<Value>, Failure> {
+    Ok(describe(&*api.find(&name, Some(&version))?))
+}
+
+async fn model_ready(State(api): State<Api>, Path(name): Path<String>) -> Result<Json<Value>, Failure> {
+    api.find(&name, None)?;
+    Ok(Json(json!({ "name": name, "ready": true })))
+}
+
+async fn model_version_ready(
+    State(api): State<Api>,
+    Path((name, version)): Path<(String, String)>,
+) -> Result<Json<Value>, Failure> {
+    api.find(&name, Some(&version))?;
+    Ok(Json(json!({ "name": name, "ready": true })))
+}
+
+type Asked = Result<Json<InferRequest>, JsonRejection>;
+
+async fn infer(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    asked: Asked,
+) -> Result<Json<InferResponse>, Failure> {
+    answer(&api, api.find(&name, None)?, &headers, asked).await
+}
+
+async fn infer_version(
+    State(api): State<Api>,
+    Path((name, version)): Path<(String, String)>,
+    headers: HeaderMap,
+    asked: Asked,
+) -> Result<Json<InferResponse>, Failure> {
+    answer(&api, api.find(&name, Some(&version))?, &headers, asked).await
+}
+
+async fn answer(
+    api: &Api,
+    loaded: Arc<LoadedModel>,
+    headers: &HeaderMap,
+    asked: Asked,
+) -> Result<Json<InferResponse>, Failure> {
+    let bad = |text: String| Failure(StatusCode::BAD_REQUEST, text);
+    if headers.contains_key("inference-header-content-length") {
+        return Err(bad("tensors are taken as JSON only; with tritonclient set binary_data=False".into()));
+    }
+    let Json(request) = asked.map_err(|error| Failure(error.status(), error.body_text()))?;
+    let id = request
+        .id
+        .filter(|id| !id.is_empty())
+        .unwrap_or_else(|| format!("{}-{}", loaded.since_ms, api.next_id.fetch_add(1, Ordering::Relaxed)));
+    if id.len() > 256 {
+        return Err(bad("the id is longer than 256 bytes".into()));
+    }
+    let inputs: Vec<_> = request
+        .inputs
+        .into_iter()
+        .map(|tensor| tensor.into_tensor())
+        .collect::<Result<_, _>>()
+        .map_err(bad)?;
+    let (pipeline, model, asked_id) = (api.pipeline.clone(), loaded.clone(), id.clone());
+    let run = tokio::task::spawn_blocking(move || pipeline.infer(&model, &asked_id, &inputs, None));
+    let outputs = match run.await {
+        Ok(Ok(outputs)) => outputs,
+        Ok(Err(error @ RunError::Engine { .. })) => {
+            return Err(Failure(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()));
+        }
+        Ok(Err(error)) => return Err(bad(error.to_string())),
+        Err(_) => {
+            return Err(Failure(StatusCode::INTERNAL_SERVER_ERROR, "the model's run ended in a panic".into()));
+        }
+    };
+    let wanted = |name: &str| request.outputs.is_empty() || request.outputs.iter().any(|w| w.name == name);
+    if let Some(unknown) = request.outputs.iter().find(|w| outputs.iter().all(|o| o.name != w.name)) {
+        return Err(bad(format!("output `{}` is not one of the model's", unknown.name)));
+    }
+    Ok(Json(InferResponse {
+        model_name: loaded.model.name.to_string(),
+        model_version: loaded.model.version.to_string(),
+        id,
+        outputs: outputs.iter().filter(|output| wanted(&output.name)).map(tensor_json).collect(),
+    }))
+}
+
+#[derive(Deserialize)]
+struct Label {
+    id: String,
+    label: Value,
+}
+
+async fn feedback(
+    State(api): State<Api>,
+    asked: Result<Json<Label>, JsonRejection>,
+) -> Result<Json<Value>, Failure> {
+    let Json(Label { id, label }) = asked.map_err(|error| Failure(error.status(), error.body_text()))?;
+    let label = label.as_str().map_or_else(|| label.to_string(), str::to_owned);
+    match api.pipeline.recent.feedback(&id, &label) {
+        Feedback::Counted => Ok(Json(json!({ "counted": true }))),
+        Feedback::Unknown => {
+            let text =
+                "no unlabelled answer with this id is remembered; labels are taken for the latest 4096";
+            Err(Failure(StatusCode::NOT_FOUND, text.into()))
+        }
+        Feedback::Unfit => {
+            Err(Failure(StatusCode::BAD_REQUEST, "the label cannot be compared with the answer".into()))
+        }
+    }
+}
+
+async fn metrics(State(api): State<Api>) -> Response {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], api.status.metrics()).into_response()
+}

@@ -1,0 +1,189 @@
+//! Models that answer now, by name, swapped whole.
+
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError, RwLock},
+};
+
+use dunlin_protocol::{ModelName, ModelRef, message::Serving};
+use tokio::sync::watch;
+
+use super::{
+    LoadedModel,
+    slot::{Folder, Slot, Slots},
+};
+
+/// A name's answering model with what stands behind it.
+#[derive(Debug, Clone)]
+struct Answering {
+    loaded: Arc<LoadedModel>,
+    fallback: Option<ModelRef>,
+}
+
+/// Every model that answers.
+#[derive(Debug)]
+pub struct Models {
+    answering: RwLock<BTreeMap<ModelName, Answering>>,
+    /// Versions on trial beside the answering one.
+    challengers: RwLock<BTreeMap<ModelName, Arc<LoadedModel>>>,
+    /// Versions that were swapped out, whose last window is not closed yet.
+    retired: Mutex<Vec<(u32, Arc<LoadedModel>)>>,
+    version: watch::Sender<u64>,
+}
+
+impl Default for Models {
+    fn default() -> Self {
+        Self {
+            answering: RwLock::default(),
+            challengers: RwLock::default(),
+            retired: Mutex::default(),
+            version: watch::Sender::new(0),
+        }
+    }
+}
+
+/// A slot that could not be used at start.
+#[derive(Debug)]
+pub struct Damage {
+    /// The model that should have answered.
+    pub model: ModelRef,
+    /// Why it cannot, and what answers instead.
+    pub message: String,
+}
+
+impl Models {
+    /// Loads what the slots on disk say. A damaged current bundle falls back to the last known good one.
+    pub fn load(data_dir: &Path, now_ms: i64) -> (Self, Vec<Damage>) {
+        let (models, mut damages) = (Self::default(), Vec::new());
+        for name in Folder::names(data_dir) {
+            let folder = Folder::new(data_dir, &name);
+            let mut slots = match folder.read() {
+                Ok(slots) => slots,
+                Err(error) => {
+                    tracing::error!(model.name = %name, error = %format!("{error:#}"), "slots cannot be read");
+                    continue;
+                }
+            };
+            while let Some(slot) = slots.current.clone() {
+                match open(&folder, &slot, now_ms) {
+                    Ok(loaded) => {
+                        models.put(Arc::new(loaded), slots.previous.as_ref().map(|slot| slot.model.clone()));
+                        break;
+                    }
+                    Err(error) => damages.push(fall_back(&folder, &mut slots, &slot, &error)),
+                }
+            }
+        }
+        (models, damages)
+    }
+
+    /// The model that answers for a name. The caller keeps it for the whole of its request.
+    pub fn get(&self, name: &str) -> Option<Arc<LoadedModel>> {
+        let name: ModelName = name.parse().ok()?;
+        self.read().get(&name).map(|answering| answering.loaded.clone())
+    }
+
+    /// Every model that answers.
+    pub fn all(&self) -> Vec<Arc<LoadedModel>> {
+        self.read().values().map(|answering| answering.loaded.clone()).collect()
+    }
+
+    /// Makes a model answer for its name, at once and for every request from now on.
+    pub fn put(&self, loaded: Arc<LoadedModel>, fallback: Option<ModelRef>) {
+        let name = loaded.model.name.clone();
+        let mut map = self.answering.write().unwrap_or_else(PoisonError::into_inner);
+        let before = map.insert(name, Answering { loaded, fallback });
+        drop(map);
+        self.retire(before);
+    }
+
+    /// Says what would answer if the model of this name were taken back.
+    pub fn set_fallback(&self, name: &ModelName, fallback: Option<ModelRef>) {
+        let mut map = self.answering.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(answering) = map.get_mut(name) {
+            answering.fallback = fallback;
+        }
+    }
+
+    /// Stops answering for a name.
+    pub fn remove(&self, name: &ModelName) {
+        let before = self.answering.write().unwrap_or_else(PoisonError::into_inner).remove(name);
+        self.retire(before);
+    }
+
+    /// Sets or removes the version on trial beside the answering one.
+    pub fn challenge(&self, name: &ModelName, challenger: Option<Arc<LoadedModel>>) {
+        let mut map = self.challengers.write().unwrap_or_else(PoisonError::into_inner);
+        match challenger {
+            Some(loaded) => map.insert(name.clone(), loaded),
+            None => map.remove(name),
+        };
+    }
+
+    /// The version on trial.
+    pub fn challenger(&self, name: &ModelName) -> Option<Arc<LoadedModel>> {
+        self.challengers.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    /// Models whose windows are to be closed: those that answer, and for two more rounds those that did.
+    pub fn to_close(&self) -> Vec<Arc<LoadedModel>> {
+        let mut all = self.all();
+        let mut retired = self.retired.lock().unwrap_or_else(PoisonError::into_inner);
+        all.extend(retired.iter().map(|(_, loaded)| loaded.clone()));
+        retired.retain_mut(|(rounds, _)| {
+            *rounds += 1;
+            *rounds < 2
+        });
+        all
+    }
+
+    /// What to report.
+    pub fn report(&self) -> Vec<Serving> {
+        let serving = |answering: &Answering| Serving {
+            model: answering.loaded.model.clone(),
+            since_ms: answering.loaded.since_ms,
+            compared: answering.loaded.compared,
+            fallback: answering.fallback.clone(),
+        };
+        self.read().values().map(serving).collect()
+    }
+
+    /// Changes with every swap.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.version.subscribe()
+    }
+
+    fn retire(&self, before: Option<Answering>) {
+        if let Some(before) = before {
+            let mut retired = self.retired.lock().unwrap_or_else(PoisonError::into_inner);
+            retired.push((0, before.loaded));
+        }
+        self.version.send_modify(|version| *version += 1);
+    }
+
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, BTreeMap<ModelName, Answering>> {
+        self.answering.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn open(folder: &Folder, slot: &Slot, now_ms: i64) -> anyhow::Result<LoadedModel> {
+    let path = folder.bundle(&slot.model, &slot.sha256);
+    let (mut loaded, _) = LoadedModel::open(&path, &slot.model, &slot.sha256, now_ms)?;
+    loaded.since_ms = slot.since_ms;
+    Ok(loaded)
+}
+
+fn fall_back(folder: &Folder, slots: &mut Slots, slot: &Slot, error: &anyhow::Error) -> Damage {
+    let instead = slots.go_back().map(|slot| slot.model.clone());
+    if instead.is_none() {
+        slots.current = None;
+    }
+    if let Err(error) = folder.write(slots) {
+        tracing::error!(error = %format!("{error:#}"), "the fallback could not be recorded");
+    }
+    let way = instead.map_or("nothing else is here; it is fetched again".into(), |model| {
+        format!("{model} answers instead")
+    });
+    Damage { model: slot.model.clone(), message: format!("{}: {error:#}; {way}", slot.model) }
+}

@@ -1,0 +1,170 @@
+//! Slots on disk: `models/NAME/slots.json` says which bundle answers and which would if it were taken back.
+//! A bundle's file is named by version and hash, so that writing one never touches another.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context as _;
+use dunlin_protocol::{ModelName, ModelRef};
+use serde::{Deserialize, Serialize};
+
+use crate::durable;
+
+/// A verified bundle on disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Slot {
+    /// Name and version.
+    pub model: ModelRef,
+    /// SHA-256 in lower-case hex, as signed.
+    pub sha256: String,
+    /// Since when it answers, in milliseconds since 1970 by the device's clock.
+    pub since_ms: i64,
+}
+
+/// What a model name answers with.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Slots {
+    /// The one that answers.
+    pub current: Option<Slot>,
+    /// The last known good, which answers if `current` is taken back.
+    pub previous: Option<Slot>,
+    /// True once `current` passed its probation: only then may it become a `previous`.
+    pub proven: bool,
+}
+
+impl Slots {
+    /// Makes `slot` the answering one. What answered before becomes the fallback if it was proven.
+    pub fn activate(&mut self, slot: Slot) {
+        if self.current.as_ref().is_some_and(|current| current.sha256 == slot.sha256) {
+            return;
+        }
+        let before = self.current.replace(slot);
+        if self.proven || self.previous.is_none() {
+            self.previous = before;
+        }
+        self.proven = false;
+    }
+
+    /// Makes the fallback answer again; `None` (and nothing changes) without one.
+    pub fn go_back(&mut self) -> Option<&Slot> {
+        let previous = self.previous.take()?;
+        self.proven = true;
+        Some(self.current.insert(previous))
+    }
+
+    /// A bundle that is here already.
+    pub fn find(&self, model: &ModelRef) -> Option<&Slot> {
+        self.current.iter().chain(&self.previous).find(|slot| slot.model == *model)
+    }
+}
+
+/// The slots of one model name.
+#[derive(Debug, Clone)]
+pub struct Folder {
+    path: PathBuf,
+}
+
+impl Folder {
+    /// The folder of one model name.
+    pub fn new(data_dir: &Path, name: &ModelName) -> Self {
+        Self { path: data_dir.join("models").join(name.as_str()) }
+    }
+
+    /// Names that have a folder.
+    pub fn names(data_dir: &Path) -> Vec<ModelName> {
+        let entries = fs::read_dir(data_dir.join("models")).into_iter().flatten().flatten();
+        let mut names: Vec<ModelName> =
+            entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+        names.sort();
+        names
+    }
+
+    /// Where a bundle's file stands.
+    pub fn bundle(&self, model: &ModelRef, sha256: &str) -> PathBuf {
+        let short: String = sha256.chars().filter(char::is_ascii_hexdigit).take(16).collect();
+        self.path.join(format!("{}-{short}.dunlin", model.version))
+    }
+
+    /// Reads the slots; empty when there are none.
+    pub fn read(&self) -> anyhow::Result<Slots> {
+        Ok(durable::read_json(&self.path.join("slots.json"))?.unwrap_or_default())
+    }
+
+    /// Writes the slots: the moment that counts.
+    pub fn write(&self, slots: &Slots) -> anyhow::Result<()> {
+        durable::write_json(&self.path.join("slots.json"), slots)
+    }
+
+    /// Removes bundles that are neither in a slot nor `keep`.
+    pub fn tidy(&self, slots: &Slots, keep: Option<&Path>) -> anyhow::Result<()> {
+        let named: Vec<PathBuf> = slots
+            .current
+            .iter()
+            .chain(&slots.previous)
+            .map(|slot| self.bundle(&slot.model, &slot.sha256))
+            .chain(keep.map(Path::to_owned))
+            .collect();
+        let Ok(entries) = fs::read_dir(&self.path) else { return Ok(()) };
+        for path in entries.flatten().map(|entry| entry.path()) {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let bundle = name.ends_with(".dunlin") || name.ends_with(".dunlin.part");
+            let wanted =
+                named.iter().any(|keep| path.to_string_lossy().starts_with(&*keep.to_string_lossy()));
+            if bundle && !wanted {
+                fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn slot(version: &str) -> Slot {
+        Slot { model: format!("rain-{version}").parse().unwrap(), sha256: version.repeat(20), since_ms: 0 }
+    }
+
+    #[test]
+    fn an_unproven_model_never_becomes_the_fallback() {
+        let mut slots = Slots::default();
+        slots.activate(slot("1.0.0"));
+        slots.proven = true;
+        slots.activate(slot("1.1.0"));
+        assert_eq!(slots.previous, Some(slot("1.0.0")));
+        slots.activate(slot("1.2.0"));
+        assert_eq!(slots.previous, Some(slot("1.0.0")), "1.1.0 was not proven");
+        assert_eq!(slots.go_back(), Some(&slot("1.0.0")));
+        assert!(slots.proven && slots.previous.is_none());
+    }
+
+    #[test]
+    fn activating_twice_changes_nothing() {
+        let mut slots = Slots::default();
+        slots.activate(slot("1.0.0"));
+        slots.proven = true;
+        slots.activate(slot("1.1.0"));
+        let once = slots.clone();
+        slots.activate(slot("1.1.0"));
+        assert_eq!(slots, once);
+    }
+
+    #[test]
+    fn tidying_leaves_what_a_slot_names() {
+        let data = tempfile::tempdir().unwrap();
+        let folder = Folder::new(data.path(), &"rain".parse().unwrap());
+        let mut slots = Slots::default();
+        slots.activate(slot("1.0.0"));
+        folder.write(&slots).unwrap();
+        for version in ["1.0.0", "1.1.0", "1.2.0"] {
+            fs::write(folder.bundle(&slot(version).model, &slot(version).sha256), "x").unwrap();
+        }
+        let keep = folder.bundle(&slot("1.2.0").model, &slot("1.2.0").sha256);
+        folder.tidy(&slots, Some(&keep)).unwrap();
+        assert_eq!(fs::read_dir(data.path().join("models/rain")).unwrap().count(), 3);
+        assert_eq!(folder.read().unwrap(), slots);
+    }
+}

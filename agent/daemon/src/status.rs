@@ -1,0 +1,55 @@
+//! The agent's numbers for Prometheus.
+
+use std::sync::atomic::Ordering;
+
+use crate::{app::Shared, serving::metrics::Text};
+
+/// Prometheus text of a running agent.
+pub fn metrics(agent: &Shared) -> String {
+    let mut text = Text::default();
+    let link = agent.health.report();
+    let spool = agent.spool.report();
+    let (rows, bad) = agent.rows();
+    let mut gauge = |name: &str, help: &str, value: f64| text.metric(name, "gauge", help, &[(&[], value)]);
+    gauge(
+        "dunlin_agent_connected",
+        "1 while the broker hears this device.",
+        f64::from(u8::from(link.connected)),
+    );
+    gauge("dunlin_agent_spool_records", "Records not yet acknowledged.", spool.records as f64);
+    gauge("dunlin_agent_spool_bytes", "Bytes of the spool on disk.", spool.bytes as f64);
+    let mut counter =
+        |name: &str, help: &str, value: u64| text.metric(name, "counter", help, &[(&[], value as f64)]);
+    counter("dunlin_agent_records_delivered_total", "Records acknowledged since the start.", link.delivered);
+    counter(
+        "dunlin_agent_records_dropped_total",
+        "Records merged or dropped since enrolment.",
+        spool.dropped,
+    );
+    counter("dunlin_agent_rows_total", "Rows from the source that were answered.", rows);
+    counter("dunlin_agent_bad_rows_total", "Rows from the source that could not be used.", bad);
+    let models = agent.models.all();
+    let named: Vec<_> = models
+        .iter()
+        .map(|loaded| (loaded.model.name.to_string(), loaded.model.version.to_string(), loaded))
+        .collect();
+    let labels: Vec<_> = named
+        .iter()
+        .map(|(name, version, _)| [("model", name.as_str()), ("version", version.as_str())])
+        .collect();
+    for (metric, help, failed) in [
+        ("dunlin_agent_inferences_total", "Runs that gave an answer.", false),
+        ("dunlin_agent_inference_failures_total", "Runs that failed.", true),
+    ] {
+        let samples: Vec<(&[(&str, &str)], f64)> = named
+            .iter()
+            .zip(&labels)
+            .map(|((_, _, loaded), labels)| {
+                let counter = if failed { &loaded.failed } else { &loaded.answered };
+                (labels.as_slice(), counter.load(Ordering::Relaxed) as f64)
+            })
+            .collect();
+        text.metric(metric, "counter", help, &samples);
+    }
+    text.finish()
+}
