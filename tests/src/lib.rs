@@ -1,1 +1,25 @@
-//! Shared set-up of the end-to-end tests.
+//! What the tests outside the packages share: where the repository is, and where its programs are.
+//!
+//! These tests are black boxes: they start programs and speak MQTT and HTTP to them, or read the repository as
+//! text. They import no package whose inside they could come to depend on.
+
+use std::path::{Path, PathBuf};
+
+/// The repository's root folder.
+pub fn root() -> &'static Path {
+    // The package sits in the folder `tests` of the root.
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or_else(|| Path::new("."))
+}
+
+/// A program of this workspace, built beside this test. The error says how to build it.
+pub fn program(name: &str) -> Result<PathBuf, String> {
+    let this = std::env::current_exe().map_err(|error| format!("this test has no path: {error}"))?;
+    // …/debug/deps/test-hash → …/debug/name
+    let folder = this.parent().and_then(Path::parent).ok_or("this test lies in no build folder")?;
+    let path = folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
+    if path.is_file() {
+        Ok(path)
+    } else {
+        Err(format!("{name} is not built in {}; run `make build` first", folder.display()))
+    }
+}
