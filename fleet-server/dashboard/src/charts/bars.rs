@@ -43,6 +43,7 @@ pub fn paired(title: &str, bars: &Bars) -> Markup {
     }
     let every = slots.len().div_ceil(10).max(1);
     for (k, slot) in slots.iter().enumerate() {
+        let ends = slots.len() > 1 && k + 1 == slots.len();
         let x = left + width * k as f64;
         let label = escape(&slot.label);
         let words = format!("{label}: reference {}, now {}", percent(&slot.reference), percent(&slot.window));
@@ -58,13 +59,14 @@ pub fn paired(title: &str, bars: &Bars) -> Markup {
             );
         }
         body.push_str("</g>");
-        if k % every == 0 || k + 1 == slots.len() {
+        if ends || (k % every == 0 && k + every / 2 < slots.len().saturating_sub(1)) || slots.len() <= 10 {
+            let (anchor, place) = if ends && every > 1 { ("end", 1.0) } else { ("middle", 0.5) };
             let short: String =
                 slot.label.split(" to ").next().unwrap_or_default().chars().take(14).collect();
             let _ = write!(
                 body,
-                "<text class=\"tick\" x=\"{}\" y=\"{}\" text-anchor=\"middle\">{}</text>",
-                round(x + width / 2.0),
+                "<text class=\"tick\" x=\"{}\" y=\"{}\" text-anchor=\"{anchor}\">{}</text>",
+                round(x + width * place),
                 bottom + 17.0,
                 escape(&short)
             );

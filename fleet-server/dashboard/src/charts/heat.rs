@@ -93,8 +93,9 @@ pub fn heat_map(model: &str, features: &[String], cells: &[DriftCell], markers: 
     let keys = key(&[
         ("cell l0", "far below its limit"),
         ("cell l1", "near it"),
-        ("cell l3", "● drifts"),
-        ("cell lf", "× sensor fault"),
+        ("cell l2", "a little above it"),
+        ("cell l3", "drifts (dot)"),
+        ("cell lf", "sensor fault (cross)"),
         ("none", "too few values"),
     ]);
     let title = format!("Drift of {model}, by feature and time");

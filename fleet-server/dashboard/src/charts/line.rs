@@ -54,7 +54,7 @@ pub fn line(title: &str, unit: &str, series: &[Series], markers: &[Marker]) -> M
         }
     }
     body.push_str(&time.markers(markers, top - 8.0, bottom));
-    body.push_str(&time.ticks(bottom + 17.0));
+    body.push_str(&time.ticks(bottom + 20.0));
     let mut rows: BTreeMap<i64, Vec<Option<f64>>> = BTreeMap::new();
     for (k, one) in series.iter().enumerate() {
         for (ms, value) in &one.points {

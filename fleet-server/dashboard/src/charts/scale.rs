@@ -67,13 +67,17 @@ impl TimeScale {
     }
 }
 
-/// The next of 1, 2, 5 × 10ⁿ that is not below the value: a ceiling for an axis that begins at 0.
+/// The next of 1, 1.5, 2, 3, 5, 7.5 × 10ⁿ that is not below the value: a ceiling for an axis that begins at 0.
 pub fn ceiling(value: f64) -> f64 {
     if !(value.is_finite() && value > 0.0) {
         return 1.0;
     }
     let base = 10_f64.powf(value.log10().floor());
-    [1.0, 2.0, 5.0, 10.0].iter().map(|k| k * base).find(|top| *top >= value * 0.999).unwrap_or(value)
+    [1.0, 1.5, 2.0, 3.0, 5.0, 7.5, 10.0]
+        .iter()
+        .map(|k| k * base)
+        .find(|top| *top >= value * 0.999)
+        .unwrap_or(value)
 }
 
 /// One decimal is enough for a pixel, and keeps pages small.

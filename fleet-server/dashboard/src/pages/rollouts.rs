@@ -49,8 +49,7 @@ pub fn rollout(page: &RolloutPage) -> String {
     if row.failed > 0 {
         headline.push_str(&format!("; {} failed or went back", row.failed));
     }
-    let groups =
-        [("Control (keeps the old model)", page.control), ("Treatment (took the new one)", page.treatment)];
+    let groups = [("Control, old model", page.control), ("Treatment, new", page.treatment)];
     write(&Rollout {
         here: "rollouts",
         page,
