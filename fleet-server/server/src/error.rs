@@ -76,7 +76,10 @@ impl ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let body = Body { code: self.code, message: &self.message, cure: &self.cure };
-        (self.status, Json(body)).into_response()
+        let mut response = (self.status, Json(body)).into_response();
+        // For pages, which show it to people.
+        response.extensions_mut().insert(self);
+        response
     }
 }
 

@@ -55,5 +55,5 @@ fn all() -> Routes {
 pub fn router(api: Api) -> Router {
     let access = crate::access::routes::routes(api.access.clone());
     let routes = all().router.merge(pages::router());
-    surround::surround(routes.with_state(api).merge(access))
+    surround::surround(routes.with_state(api.clone()).merge(access), api)
 }

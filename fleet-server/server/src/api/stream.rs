@@ -104,15 +104,16 @@ struct Filter {
 }
 
 async fn tap(_: Caller, State(api): State<Api>, Asked(filter): Asked<Filter>) -> Result<Response, ApiError> {
-    if let Some(channel) = &filter.channel {
-        if !Channel::ALL.iter().any(|known| known.is_from_device() && known.as_str() == channel) {
-            let channel: String = channel.chars().take(32).collect();
-            return Err(ApiError::bad_request(
-                "query",
-                format!("there is no channel {channel:?} to listen to"),
-                "use state, window, event, sample or reply",
-            ));
-        }
+    let unknown = |channel: &&String| {
+        !Channel::ALL.iter().any(|known| known.is_from_device() && known.as_str() == channel.as_str())
+    };
+    if let Some(channel) = filter.channel.as_ref().filter(unknown) {
+        let channel: String = channel.chars().take(32).collect();
+        return Err(ApiError::bad_request(
+            "query",
+            format!("there is no channel {channel:?} to listen to"),
+            "use state, window, event, sample or reply",
+        ));
     }
     Ok(answer(events(&api, move |event| {
         let (device, message) = (event.device.as_ref()?, event.message.as_ref()?);

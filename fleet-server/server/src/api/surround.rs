@@ -4,13 +4,15 @@ use std::time::Instant;
 
 use axum::{
     Router,
+    extract::State,
     extract::{MatchedPath, Request},
-    http::{HeaderName, HeaderValue, StatusCode, header},
-    middleware::{Next, from_fn},
+    http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header},
+    middleware::{Next, from_fn, from_fn_with_state},
     response::{IntoResponse, Redirect, Response},
 };
 use tracing::Instrument;
 
+use super::{Api, pages};
 use crate::error::ApiError;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -18,14 +20,18 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const HEADERS: [(HeaderName, &str); 5] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),
-    (header::REFERRER_POLICY, "no-referrer"),
+    (header::REFERRER_POLICY, "same-origin"),
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
 ];
 
 /// Adds it to all routes, and an answer for paths that are none.
-pub fn surround(router: Router) -> Router {
-    router.fallback(nowhere).layer(from_fn(same_origin)).layer(from_fn(around))
+pub fn surround(router: Router, api: Api) -> Router {
+    router
+        .fallback(nowhere)
+        .layer(from_fn(same_origin))
+        .layer(from_fn_with_state(api, for_people))
+        .layer(from_fn(around))
 }
 
 async fn nowhere(request: Request) -> ApiError {
@@ -38,12 +44,8 @@ async fn around(request: Request, next: Next) -> Response {
     let id = format!("{:016x}", rand::random::<u64>());
     let path = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
     let (method, page) = (request.method().clone(), is_page(request.uri().path()));
-    let wants_page = page && request.method() == axum::http::Method::GET;
     let span = tracing::info_span!("request", id = %id, method = %method, path = %path);
     let mut response = next.run(request).instrument(span.clone()).await;
-    if wants_page && response.status() == StatusCode::UNAUTHORIZED && path != "/login" {
-        response = Redirect::to("/login").into_response();
-    }
     let status = response.status();
     span.in_scope(|| {
         tracing::debug!(status = status.as_u16(), took_us = begun.elapsed().as_micros() as u64, "answered")
@@ -65,6 +67,38 @@ async fn around(request: Request, next: Next) -> Response {
         headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     }
     response
+}
+
+/// A person with a browser gets pages: the way in where a session is needed, errors in words, and after a form
+/// the page it stood on.
+async fn for_people(State(api): State<Api>, request: Request, next: Next) -> Response {
+    let accepts_pages = text(&request, header::ACCEPT).is_some_and(|accept| accept.contains("text/html"));
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let tried = request.uri().query().is_some();
+    let back = text(&request, header::REFERER).and_then(|from| from.parse::<Uri>().ok());
+    let response = next.run(request).await;
+    if method == Method::POST && accepts_pages && response.status().is_success() {
+        let back = back.and_then(|uri| Some(uri.path_and_query()?.as_str().to_owned()));
+        // A path that begins with two slashes would name another host.
+        let back = back.filter(|path| path.starts_with('/') && !path.starts_with("//"));
+        return Redirect::to(back.as_deref().unwrap_or("/")).into_response();
+    }
+    let Some(error) =
+        response.extensions().get::<ApiError>().filter(|_| is_page(&path) || accepts_pages).cloned()
+    else {
+        return response;
+    };
+    match (error.status, path.as_str()) {
+        (StatusCode::UNAUTHORIZED, "/login") => pages::login(&api, tried.then_some(error)),
+        (StatusCode::UNAUTHORIZED, _) if method == Method::GET && is_page(&path) => {
+            Redirect::to("/login").into_response()
+        }
+        _ => pages::error(&api, error),
+    }
+}
+
+fn text(request: &Request, name: HeaderName) -> Option<&str> {
+    request.headers().get(name).and_then(|value| value.to_str().ok())
 }
 
 /// Whether the path is for people with browsers.
@@ -91,17 +125,16 @@ async fn same_origin(request: Request, next: Next) -> Response {
 }
 
 fn is_same_origin(request: &Request) -> bool {
-    let text = |name: HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok());
-    match text(HeaderName::from_static("sec-fetch-site")) {
+    match text(request, HeaderName::from_static("sec-fetch-site")) {
         Some("same-origin" | "none") => return true,
         Some(_) => return false,
         None => {}
     }
-    match text(header::ORIGIN) {
+    match text(request, header::ORIGIN) {
         None => true,
         Some(origin) => {
             let host = origin.split_once("://").map_or("", |(_, host)| host);
-            text(header::HOST).is_some_and(|own| own == host)
+            text(request, header::HOST).is_some_and(|own| own == host)
         }
     }
 }

@@ -58,6 +58,10 @@ pub async fn train(
     if let Value::Object(fields) = &mut result {
         fields.insert("model".into(), json!(pushed.model.to_string()));
         fields.insert("stage".into(), json!(pushed.stage));
+        // Metrics, baseline and champion stand side by side: scores by name.
+        let champion = report.champion.as_ref();
+        fields.insert("champion".into(), json!(champion.map(|champion| &champion.metrics)));
+        fields.insert("champion_model".into(), json!(champion.map(|champion| champion.model.to_string())));
     }
     Ok(result)
 }
