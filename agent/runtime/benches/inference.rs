@@ -61,7 +61,9 @@ fn logistic_regression() -> Vec<u8> {
         output: vec![value("label", &[None], 7), value("probabilities", &[None, Some(2)], 1)],
         ..Default::default()
     };
-    pb::ModelProto { ir_version: 8, graph: Some(graph), ..Default::default() }.encode_to_vec()
+    let ml = pb::OperatorSetIdProto { domain: "ai.onnx.ml".into(), version: 1 };
+    pb::ModelProto { ir_version: 8, opset_import: vec![ml], graph: Some(graph), ..Default::default() }
+        .encode_to_vec()
 }
 
 fn values(seed: usize) -> Vec<f32> {

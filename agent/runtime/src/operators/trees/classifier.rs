@@ -43,6 +43,10 @@ struct TreeEnsembleClassifier {
 }
 
 pub(in super::super) fn build(_: &ParsingContext, node: &NodeProto) -> Built {
+    built(kernel(node)?)
+}
+
+fn kernel(node: &NodeProto) -> TractResult<TreeEnsembleClassifier> {
     let labels = Labels::read(node, "classlabels_int64s", "classlabels_strings")?;
     let forest = read(node, &LISTS, labels.len())?;
     let base = floats(node, "base_values")?;
@@ -64,7 +68,7 @@ pub(in super::super) fn build(_: &ParsingContext, node: &NodeProto) -> Built {
         labels.len()
     );
     let positive = forest.weights.iter().all(|(_, weight)| *weight >= 0.0);
-    built(TreeEnsembleClassifier {
+    Ok(TreeEnsembleClassifier {
         forest,
         labels,
         base,
@@ -151,5 +155,83 @@ impl Kernel for TreeEnsembleClassifier {
             Ok(pairs.map(|(row, scores)| self.fill(row, scores)).collect())
         })?;
         Ok(tvec!(self.labels.pick(&winners)?, crate::convert::tensor(&[rows, width], scores)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tract_onnx::pb::{AttributeProto, attribute_proto::AttributeType};
+
+    use super::*;
+
+    fn attribute(name: &str, kind: AttributeType) -> AttributeProto {
+        AttributeProto { name: name.into(), r#type: kind as i32, ..Default::default() }
+    }
+
+    /// One tree: X ≤ 0.5 leads to leaf 1, else to leaf 2. Answers for X = 0 and X = 1.
+    fn answers(weights: &[f32], classes: &[i64], transform: &str, base: &[f32]) -> (Vec<i64>, Vec<f32>) {
+        let ints = |name: &str, values: &[i64]| AttributeProto {
+            ints: values.to_vec(),
+            ..attribute(name, AttributeType::Ints)
+        };
+        let floats = |name: &str, values: &[f32]| AttributeProto {
+            floats: values.to_vec(),
+            ..attribute(name, AttributeType::Floats)
+        };
+        let modes = ["BRANCH_LEQ", "LEAF", "LEAF"].map(|mode| mode.as_bytes().to_vec());
+        let leaves: &[i64] = if weights.len() == 2 { &[1, 2] } else { &[1, 1, 2, 2] };
+        let node = NodeProto {
+            attribute: vec![
+                ints("nodes_treeids", &[0; 3]),
+                ints("nodes_nodeids", &[0, 1, 2]),
+                ints("nodes_featureids", &[0; 3]),
+                floats("nodes_values", &[0.5, 0.0, 0.0]),
+                AttributeProto {
+                    strings: modes.to_vec(),
+                    ..attribute("nodes_modes", AttributeType::Strings)
+                },
+                ints("nodes_truenodeids", &[1, 0, 0]),
+                ints("nodes_falsenodeids", &[2, 0, 0]),
+                ints("class_treeids", &vec![0; weights.len()]),
+                ints("class_nodeids", leaves),
+                ints("class_ids", classes),
+                floats("class_weights", weights),
+                floats("base_values", base),
+                ints("classlabels_int64s", &[0, 1]),
+                AttributeProto {
+                    s: transform.as_bytes().to_vec(),
+                    ..attribute("post_transform", AttributeType::String)
+                },
+            ],
+            ..Default::default()
+        };
+        let kernel = kernel(&node).unwrap();
+        let input = crate::convert::tensor(&[2, 1], vec![0.0_f32, 1.0]).unwrap();
+        let outputs = kernel.run(&[&input]).unwrap();
+        let labels = outputs[0].try_as_plain_ram().unwrap().as_slice::<i64>().unwrap().to_vec();
+        (labels, outputs[1].try_as_plain_ram().unwrap().as_slice::<f32>().unwrap().to_vec())
+    }
+
+    #[test]
+    fn two_labels_are_answered_as_onnx_runtime_answers_them() {
+        // Labels and scores as ONNX Runtime 1.32 gave them, row by row.
+        type Case<'a> = (&'a [f32], &'a [i64], &'a str, &'a [f32], [i64; 2], [f32; 4]);
+        let cases: [Case; 9] = [
+            (&[0.2, 0.9], &[0, 0], "LOGISTIC", &[], [0, 1], [0.4502, 0.5498, 0.2891, 0.7109]),
+            (&[-0.2, 0.9], &[0, 0], "SOFTMAX", &[], [0, 1], [0.2, -0.2, -0.9, 0.9]),
+            (&[0.2, 0.9], &[0, 0], "NONE", &[0.5], [1, 1], [0.3, 0.7, -0.4, 1.4]),
+            (&[0.2, 0.9], &[1, 1], "NONE", &[], [0, 1], [0.0, 0.2, 0.0, 0.9]),
+            (&[-0.2, 0.9], &[1, 1], "LOGISTIC", &[], [0, 1], [0.5, 0.4502, 0.5, 0.7109]),
+            (&[0.3, 0.7, 0.8, 0.2], &[0, 1, 0, 1], "NONE", &[], [1, 1], [0.3, 0.7, 0.8, 0.2]),
+            (&[0.3, 0.7, 0.8, 0.2], &[0, 1, 0, 1], "SOFTMAX", &[], [1, 1], [0.4013, 0.5987, 0.6457, 0.3543]),
+            (&[-0.3, 0.7, 0.8, -0.2], &[0, 1, 0, 1], "LOGISTIC", &[], [1, 0], [0.4256, 0.6682, 0.69, 0.4502]),
+            (&[0.3, 0.7, 0.8, 0.2], &[0, 1, 0, 1], "NONE", &[0.1, -0.4], [0, 1], [0.1, -0.1, -0.4, 0.4]),
+        ];
+        for (weights, classes, transform, base, labels, scores) in cases {
+            let (found, found_scores) = answers(weights, classes, transform, base);
+            assert_eq!(found, labels, "{weights:?} {classes:?} {transform}");
+            let near = found_scores.iter().zip(scores).all(|(a, b)| (a - b).abs() < 1e-4);
+            assert!(near, "{weights:?} {classes:?} {transform}: {found_scores:?}");
+        }
     }
 }
