@@ -70,11 +70,15 @@ async function show() {
 }
 chip.addEventListener("click", show);
 if ($("nav .viewer")) {
-  new EventSource("/api/v1/stream").onmessage = () => {
+  new EventSource("/api/v1/stream").onmessage = (event) => {
+    let kind = "";
+    try { kind = JSON.parse(event.data).kind; } catch { return; }
+    waiting ??= setTimeout(counters, 2000);
+    // Reports come all the time: they move counters, but are no news.
+    if (kind === "window" || kind === "state") return;
     news += 1;
     chip.textContent = `${news} new`;
     chip.hidden = false;
-    waiting ??= setTimeout(counters, 2000);
   };
 }
 

@@ -45,11 +45,11 @@ impl Model<'_> {
         let Some(champion) = metric.champion else { return "" };
         let gain = if metric.lower_is_better { champion - metric.value } else { metric.value - champion };
         if gain.abs() < 5e-4 {
-            "as the champion"
+            "= equal"
         } else if gain > 0.0 {
-            "▲ better than the champion"
+            "▲ better"
         } else {
-            "▼ worse than the champion"
+            "▼ worse"
         }
     }
 
