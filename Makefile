@@ -45,7 +45,7 @@ unit: build ## Unit, property and end-to-end tests with the real programs
 look: ## Open every dashboard page in headless Chromium; pictures go to target/pages
 	@scripts/look
 
-bench: ## Print what things cost, each beside its budget
+bench: ## Measure what things cost
 	cargo bench --locked --workspace --benches
 
 clean: ## Remove everything that was built, and the demo's folder
