@@ -180,7 +180,10 @@ async fn answer(
         }
         Ok(Err(error)) => return Err(bad(error.to_string())),
         Err(_) => {
-            return Err(Failure(StatusCode::INTERNAL_SERVER_ERROR, "the model's run ended in a panic".into()));
+            return Err(Failure(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "the model's run ended in a panic".into(),
+            ));
         }
     };
     let wanted = |name: &str| request.outputs.is_empty() || request.outputs.iter().any(|w| w.name == name);

@@ -40,6 +40,11 @@ impl Slots {
         if self.current.as_ref().is_some_and(|current| current.sha256 == slot.sha256) {
             return;
         }
+        // Going back from a model on probation: what was good before still is.
+        if !self.proven && self.previous.as_ref().is_some_and(|previous| previous.sha256 == slot.sha256) {
+            (self.current, self.previous, self.proven) = (Some(slot), None, true);
+            return;
+        }
         let before = self.current.replace(slot);
         if self.proven || self.previous.is_none() {
             self.previous = before;
@@ -139,6 +144,16 @@ mod tests {
         assert_eq!(slots.previous, Some(slot("1.0.0")), "1.1.0 was not proven");
         assert_eq!(slots.go_back(), Some(&slot("1.0.0")));
         assert!(slots.proven && slots.previous.is_none());
+    }
+
+    #[test]
+    fn going_back_from_probation_leaves_the_good_one_proven() {
+        let mut slots = Slots::default();
+        slots.activate(slot("1.0.0"));
+        slots.proven = true;
+        slots.activate(slot("1.1.0"));
+        slots.activate(slot("1.0.0"));
+        assert_eq!(slots, Slots { current: Some(slot("1.0.0")), previous: None, proven: true });
     }
 
     #[test]
