@@ -96,7 +96,7 @@ impl App {
         });
         let tls = config.http.tls.then(|| authority.http_tls(&own)).transpose()?;
         let store = Store::open(&folder.database())?;
-        store.write(|tx| devices::all_offline(tx)).await?;
+        store.write(devices::all_offline).await?;
         let link: Arc<dyn Link> = Arc::new(EmbeddedLink::new(broker.post()));
         let audit = Audit::new(store.clone());
         let access = Arc::new(Access::new(access::Parts {
@@ -128,6 +128,11 @@ impl App {
     /// What all rooms hold.
     pub fn core(&self) -> &Core {
         &self.core
+    }
+
+    /// The whole HTTP interface, for callers in this process.
+    pub fn router(&self) -> Router {
+        self.router.clone()
     }
 
     /// Where this server is reached.

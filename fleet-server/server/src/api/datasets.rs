@@ -1,6 +1,7 @@
 //! `/api/v1/datasets`: CSV files to train on.
 
 use axum::{Json, extract::State, http::StatusCode};
+use dunlin_learning::Limits;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -17,6 +18,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
             Spec::post("/api/v1/datasets", "Upload a CSV file with a header")
                 .query("name", "what people call it")
                 .takes_bytes("text/csv")
+                .up_to(Limits::default().bytes)
                 .gives::<DatasetRow>(),
             add,
         )

@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    extract::{DefaultBodyLimit, Path, State},
+    extract::{Path, State},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -26,12 +26,13 @@ use crate::{
 };
 
 pub(super) fn routes(routes: Routes) -> Routes {
-    let mut routes = routes
+    routes
         .route(
             Spec::post("/api/v1/models", "Push a bundle, or a bare ONNX file with ?name= and ?version=")
                 .query("name", "model name, for a bare ONNX file")
                 .query("version", "version, for a bare ONNX file")
                 .takes_bytes("application/octet-stream")
+                .up_to(bundle::MAX_BUNDLE)
                 .gives::<ModelView>(),
             push,
         )
@@ -50,11 +51,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
             Spec::get("/api/v1/models/{name}/{version}/card", "Fetch a version's model card")
                 .gives_bytes("text/markdown"),
             card,
-        );
-    // Bundles are larger than anything else that is sent here.
-    let limit = usize::try_from(bundle::MAX_BUNDLE).unwrap_or(usize::MAX);
-    routes.router = routes.router.layer(DefaultBodyLimit::max(limit));
-    routes
+        )
 }
 
 /// A version of a model as programs see it.

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::{
     Api,
-    extract::Body,
+    extract::{Body, named},
     routes::{Routes, Spec},
 };
 use crate::{
@@ -59,8 +59,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
 #[serde(deny_unknown_fields)]
 pub struct NewRollout {
     /// Full name of a released model, for example `rain-1.1.0`.
-    #[schema(value_type = String)]
-    pub model: ModelRef,
+    pub model: String,
     /// Waves by name (`careful`, `standard`, `quick`, or a file's), or as a list.
     #[serde(default = "careful")]
     #[schema(value_type = Object)]
@@ -163,11 +162,12 @@ async fn start(
             )
         })?),
     };
-    let start = Start { model: wish.model, waves, devices: wish.devices, who: caller.who };
+    let start =
+        Start { model: named::<ModelRef>(&wish.model)?, waves, devices: wish.devices, who: caller.who };
     if wish.dry_run {
         let rollout = api.fleet.plan(&start).await?;
         let plan = json!({
-            "id": "", "dry_run": true, "model": rollout.model, "phase": rollout.phase.name(),
+            "id": "", "dry_run": true, "model": rollout.model.to_string(), "phase": rollout.phase.name(),
             "sentence": dunlin_rollout::explain(&rollout), "plan": dunlin_rollout::plan(&rollout),
         });
         return Ok(Json(plan).into_response());

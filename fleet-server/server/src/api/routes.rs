@@ -1,6 +1,6 @@
 //! A route and its documentation, declared together, so that neither is there without the other.
 
-use axum::{Router, handler::Handler, http::Method, routing::MethodFilter};
+use axum::{Router, extract::DefaultBodyLimit, handler::Handler, http::Method, routing::MethodFilter};
 use utoipa::{
     ToSchema,
     openapi::{
@@ -14,6 +14,9 @@ use utoipa::{
 
 use super::Api;
 
+/// Largest body of a route that says nothing else, in bytes.
+pub const BODY: usize = 1 << 20;
+
 /// What one route does, takes and gives.
 #[derive(Clone)]
 pub struct Spec {
@@ -23,6 +26,7 @@ pub struct Spec {
     pub path: &'static str,
     /// Whether it answers without token or session.
     pub open: bool,
+    limit_bytes: usize,
     summary: &'static str,
     query: Vec<(&'static str, &'static str)>,
     takes: Option<(&'static str, RefOr<Schema>)>,
@@ -34,7 +38,17 @@ impl Spec {
     /// A route that needs a token or a session.
     pub fn new(method: Method, path: &'static str, summary: &'static str) -> Self {
         let (query, schemas) = (Vec::new(), Vec::new());
-        Self { method, path, open: false, summary, query, takes: None, gives: None, schemas }
+        Self {
+            method,
+            path,
+            open: false,
+            limit_bytes: BODY,
+            summary,
+            query,
+            takes: None,
+            gives: None,
+            schemas,
+        }
     }
 
     /// `GET`.
@@ -51,6 +65,13 @@ impl Spec {
     #[must_use]
     pub fn open(mut self) -> Self {
         self.open = true;
+        self
+    }
+
+    /// Takes a body of up to `bytes` instead of [`BODY`].
+    #[must_use]
+    pub fn up_to(mut self, bytes: u64) -> Self {
+        self.limit_bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
         self
     }
 
@@ -127,7 +148,8 @@ impl Routes {
         T: 'static,
     {
         let filter = MethodFilter::try_from(spec.method.clone()).unwrap_or(MethodFilter::GET);
-        self.router = self.router.route(spec.path, axum::routing::on(filter, handler));
+        let limit = DefaultBodyLimit::max(spec.limit_bytes);
+        self.router = self.router.route(spec.path, axum::routing::on(filter, handler).layer(limit));
         self.specs.push(spec);
         self
     }

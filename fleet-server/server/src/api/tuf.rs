@@ -23,6 +23,9 @@ use super::{
 };
 use crate::{access::Caller, error::ApiError, ingest::live::Kind, registry::RegistryError};
 
+/// Clients read no larger metadata.
+const MAX_METADATA: u64 = 5_000_000;
+
 pub(super) fn routes(routes: Routes) -> Routes {
     routes
         .route(
@@ -33,6 +36,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .route(
             Spec::new(Method::PUT, "/api/v1/tuf/targets", "Publish a list of targets that the owner signed")
                 .takes_bytes("application/json")
+                .up_to(MAX_METADATA)
                 .gives::<Published>(),
             publish,
         )

@@ -208,7 +208,8 @@ impl Fleet {
         let kept = stored.clone();
         self.store.write(move |db| stored::put(db, &kept)).await?;
         drop(turn);
-        let detail = serde_json::json!({ "model": start.model, "devices": stored.rollout.previous.len() });
+        let detail =
+            serde_json::json!({ "model": start.model.to_string(), "devices": stored.rollout.previous.len() });
         self.audit.record(&start.who, "rollout-started", &stored.rollout.id, detail).await?;
         self.live.changed(Kind::Rollout, stored.rollout.id.clone());
         self.news.notify_one();

@@ -1,0 +1,51 @@
+//! The document and the routes are one.
+
+use axum::{
+    body::Body,
+    http::{Method, StatusCode},
+};
+
+use super::house::House;
+use crate::api::all;
+
+#[tokio::test]
+async fn every_documented_path_has_a_handler() {
+    let house = House::new().await;
+    let document = house.get("/api/openapi.json").await.json();
+    assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
+    let paths = document["paths"].as_object().unwrap();
+    assert!(paths.len() >= 30, "{}", paths.len());
+    for spec in all().specs {
+        let operation = &document["paths"][spec.path][spec.method.as_str().to_lowercase()];
+        assert!(operation["summary"].is_string(), "{} {}", spec.method, spec.path);
+        // A route that is not there answers with `unknown-path`, or 405 for a method it lacks.
+        let path = spec.path.replace("{*path}", "x").replace(['{', '}'], "");
+        if path.ends_with("/stream") || path.ends_with("/tap") {
+            continue;
+        }
+        let answer = house.send(house.request(spec.method.clone(), &path).body(Body::empty()).unwrap()).await;
+        assert_ne!(answer.status, StatusCode::METHOD_NOT_ALLOWED, "{} {path}", spec.method);
+        if answer.status == StatusCode::NOT_FOUND {
+            assert_ne!(answer.code(), "unknown-path", "{} {path}", spec.method);
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_schema_that_is_referred_to_is_there() {
+    let house = House::new().await;
+    let text = String::from_utf8(house.get("/api/openapi.json").await.bytes.to_vec()).unwrap();
+    let document: serde_json::Value = serde_json::from_str(&text).unwrap();
+    for part in text.split("#/components/schemas/").skip(1) {
+        let name = part.split('"').next().unwrap();
+        assert!(document["components"]["schemas"][name].is_object(), "{name} is missing");
+    }
+}
+
+#[tokio::test]
+async fn a_path_that_is_none_says_so_with_a_way_out() {
+    let house = House::new().await;
+    let answer = house.send(house.request(Method::GET, "/api/v1/nothing").body(Body::empty()).unwrap()).await;
+    assert_eq!((answer.status, answer.code().as_str()), (StatusCode::NOT_FOUND, "unknown-path"));
+    assert!(answer.json()["cure"].as_str().unwrap().contains("openapi"));
+}
