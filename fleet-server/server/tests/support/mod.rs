@@ -200,10 +200,9 @@ impl Client {
     pub async fn until<T>(&mut self, wanted: impl Fn(&Incoming) -> Option<T>) -> Result<T, ConnectionError> {
         let wait = async {
             loop {
-                if let Event::Incoming(incoming) = self.events.poll().await? {
-                    if let Some(found) = wanted(&incoming) {
-                        return Ok(found);
-                    }
+                let Event::Incoming(incoming) = self.events.poll().await? else { continue };
+                if let Some(found) = wanted(&incoming) {
+                    return Ok(found);
                 }
             }
         };
