@@ -6,7 +6,7 @@ pub mod report;
 
 use serde::{Deserialize, Serialize};
 
-pub use report::Board;
+pub use report::{Board, host_name};
 
 /// Configuration of the board's report.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -61,6 +61,11 @@ impl Board {
     }
 }
 
+/// The machine's name in the network, where it has one.
+pub fn host_name() -> Option<String> {
+    System::host_name()
+}
+
 /// Free bytes of the disk that holds `path`: the one with the longest mount point above it.
 pub fn disk_free(path: &Path) -> Option<u64> {
     let path = path.canonicalize().ok()?;

@@ -32,7 +32,7 @@ pub async fn run(args: Args, data_dir: PathBuf) -> anyhow::Result<ExitCode> {
     let device: DeviceId = match args.device {
         Some(name) => name.parse()?,
         None => {
-            let host = sysinfo::System::host_name().context("this host has no name; give --device NAME")?;
+            let host = crate::board::host_name().context("this host has no name; give --device NAME")?;
             host.parse().with_context(|| {
                 format!("the host's name {host:?} cannot be a device's; give --device NAME")
             })?
