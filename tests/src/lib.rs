@@ -3,12 +3,20 @@
 //! These tests are black boxes: they start programs and speak MQTT and HTTP to them, or read the repository as
 //! text. They import no package whose inside they could come to depend on.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::LazyLock,
+};
 
-/// The repository's root folder.
+/// The repository's root folder: asked for when the test runs, because a build folder may serve several clones.
 pub fn root() -> &'static Path {
-    // The package sits in the folder `tests` of the root.
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or_else(|| Path::new("."))
+    static ROOT: LazyLock<PathBuf> = LazyLock::new(|| {
+        let package =
+            std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+        // The package sits in the folder `tests` of the root.
+        Path::new(&package).parent().map(Path::to_owned).unwrap_or_default()
+    });
+    &ROOT
 }
 
 /// A program of this workspace, built beside this test. The error says how to build it.

@@ -63,7 +63,7 @@ impl Board {
 
 /// The machine's name in the network, where it has one.
 pub fn host_name() -> Option<String> {
-    System::host_name()
+    System::host_name().ok()
 }
 
 /// Free bytes of the disk that holds `path`: the one with the longest mount point above it.
