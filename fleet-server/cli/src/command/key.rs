@@ -18,7 +18,7 @@ use super::Session;
 use crate::{client::Api, output::field};
 
 /// File of the release (targets) key in the owner's folder.
-const RELEASE_KEY: &str = "release.key";
+const RELEASE_KEY: &str = "release.pk8";
 
 /// How long a signed list of releases is good for.
 const RELEASE_PERIOD: SignedDuration = SignedDuration::from_hours(24 * 365);

@@ -39,6 +39,9 @@ pub struct Arguments {
     /// Where to write the owner's root and release keys [default: FOLDER-owner-keys].
     #[arg(long)]
     pub owner_keys: Option<PathBuf>,
+    /// Print JSON for machines: `admin_token`, `ca_fingerprint`, `folder`, `owner_keys`.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Makes the folder and says what to do next, on standard output.
@@ -47,7 +50,11 @@ pub struct Arguments {
 /// If the folder is there already, or cannot be written.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let made = make_folder(arguments)?;
-    print!("{}", made.story());
+    if arguments.json {
+        println!("{}", made.json());
+    } else {
+        print!("{}", made.story());
+    }
     Ok(())
 }
 
@@ -134,6 +141,16 @@ fn write_private(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
 }
 
 impl Made {
+    /// What machines read after `init`.
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::json!({
+            "admin_token": self.admin_token,
+            "ca_fingerprint": self.ca_fingerprint,
+            "folder": self.folder,
+            "owner_keys": self.owner_keys,
+        })
+    }
+
     /// What people read after `init`.
     pub fn story(&self) -> String {
         let Self { folder, owner_keys, host, ca_fingerprint, admin_token } = self;
@@ -145,7 +162,8 @@ impl Made {
              owner's keys                   {owner_keys}   (root and release: move them off this machine)\n\n\
              What to do next:\n  \
              dunlin-server run {folder}\n  \
-             dunlin login https://{host}:8443 --ca {ca_fingerprint} --token {admin_token}\n  \
+             dunlin login https://{host}:8443 --ca {ca_fingerprint} --token {admin_token} \\\n      \
+             --owner-keys {owner_keys}\n  \
              dunlin token create\n"
         )
     }
