@@ -84,7 +84,7 @@ fn screen(status: &Value, running: bool) -> String {
         }
         (true, true, _) => "link      not enrolled; run: dunlin-agent enrol …".into(),
         (true, false, Some(true)) => "link      online".into(),
-        _ => format!("link      offline: {}", text(&link["last_error"])),
+        _ => format!("link      offline since {}: {}", moment(&link["since_ms"]), text(&link["last_error"])),
     });
     for serving in state["serving"].as_array().into_iter().flatten() {
         let compared = if serving["compared"] == false { "  (numbers not compared)" } else { "" };
@@ -116,6 +116,12 @@ fn screen(status: &Value, running: bool) -> String {
         lines.push(format!("modes     {}", modes.join(", ")));
     }
     lines.join("\n") + "\n"
+}
+
+/// A moment as people read it, in UTC.
+fn moment(ms: &Value) -> String {
+    let at = ms.as_i64().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+    at.map_or("–".into(), |at| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
 }
 
 #[cfg(test)]

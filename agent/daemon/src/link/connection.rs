@@ -98,7 +98,8 @@ pub async fn run(parts: &Parts, goodbye: impl Future<Output = ()>, up: impl FnOn
         let event = match event {
             Ok(event) => event,
             Err(_) if leaving => return End::Goodbye,
-            Err(error) => return End::Lost(error.into()),
+            // The library's errors repeat their source.
+            Err(error) => return End::Lost(anyhow::Error::msg(error.to_string())),
         };
         match (event, &mut session) {
             (Event::Incoming(Incoming::ConnAck(accepted)), None) => {

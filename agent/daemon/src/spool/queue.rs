@@ -24,6 +24,9 @@ use super::{
 /// power cut forgot.
 const PROTECTED: usize = 128;
 
+/// A segment larger than this, in bytes, is not kept when nothing in it is pending.
+const IDLE_SEGMENT: u64 = 16 << 10;
+
 /// Acknowledgements between two flushes.
 const FLUSH_EVERY: u32 = 64;
 
@@ -240,16 +243,24 @@ impl Inner {
         flush: bool,
     ) -> io::Result<(u64, u64, u64)> {
         if self.writer.length >= segment_bytes {
-            let next = Writer::open(folder, self.writer.number + 1)?;
-            let full = std::mem::replace(&mut self.writer, next);
-            self.closed.insert(full.number, full.length);
+            self.rotate(folder)?;
         }
         let (offset, length) = self.writer.append(frame, flush)?;
         Ok((self.writer.number, offset, length))
     }
 
+    fn rotate(&mut self, folder: &Path) -> io::Result<()> {
+        let next = Writer::open(folder, self.writer.number + 1)?;
+        let full = std::mem::replace(&mut self.writer, next);
+        self.closed.insert(full.number, full.length);
+        Ok(())
+    }
+
     /// Removes segments from the front that hold nothing pending, as long as a later one carries the totals.
     fn remove_finished(&mut self, folder: &Path) -> io::Result<()> {
+        if self.pending.is_empty() && self.writer.length > IDLE_SEGMENT {
+            self.rotate(folder)?;
+        }
         let oldest = self.pending.values().next().map_or(self.writer.number, |place| place.segment);
         let finished: Vec<u64> = self.closed.range(..oldest).map(|(number, _)| *number).collect();
         if finished.is_empty() {

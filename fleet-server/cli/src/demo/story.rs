@@ -146,7 +146,7 @@ async fn enrol(
         &stage.fingerprint,
         "--token",
         &token,
-        "--name",
+        "--device",
         "agent-1",
         "--data-dir",
         data_dir,

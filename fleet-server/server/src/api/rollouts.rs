@@ -239,8 +239,13 @@ impl From<FleetError> for ApiError {
             FleetError::UnknownDevice(_) => {
                 ApiError::not_found("unknown-device", message, "see `dunlin device list`")
             }
+            FleetError::NoDevices => ApiError::conflict(
+                "no-devices",
+                message,
+                "`dunlin token create` prints the line that enrols one",
+            ),
             FleetError::NotReleased { .. } => {
-                ApiError::conflict("not-released", message, "sign it first: `dunlin key sign MODEL`")
+                ApiError::conflict("not-released", message, "sign it first: `dunlin model sign MODEL`")
             }
             FleetError::Busy { id, .. } => ApiError::conflict(
                 "rollout-running",

@@ -73,11 +73,16 @@ impl Fleet {
                 memory.followers.get(&stored.rollout.id).map(|f| f.health().clone()).unwrap_or_default();
             let decision = decide(&stored.rollout, &views, &health, now_ms);
             let moved = decision.next.phase != stored.rollout.phase;
-            let groups = (Summary::from(&health.control), Summary::from(&health.treated));
-            if moved
-                || decision.sentence != stored.sentence
-                || groups != (stored.control.clone(), stored.treatment.clone())
-            {
+            // When it goes back or is over, people want to see what was judged, not the period that follows.
+            let groups = match stored.rollout.phase {
+                Phase::GoingBack { .. } => (stored.control.clone(), stored.treatment.clone()),
+                ref phase if phase.is_final() => (stored.control.clone(), stored.treatment.clone()),
+                _ => (Summary::from(&health.control), Summary::from(&health.treated)),
+            };
+            let news = decision.sentence != stored.sentence
+                || groups.0 != stored.control
+                || groups.1 != stored.treatment;
+            if moved || news {
                 self.keep(&mut stored, &decision, groups, now_ms).await?;
             }
             self.note_progress(memory, &stored.rollout, &views, now_ms).await?;
@@ -130,10 +135,7 @@ impl Fleet {
         let moved = decision.next.phase != stored.rollout.phase;
         stored.rollout = decision.next.clone();
         stored.sentence.clone_from(&decision.sentence);
-        // At the end people want to see what was judged, not the empty period that follows.
-        if !stored.rollout.phase.is_final() || stored.ended_ms.is_none() {
-            (stored.control, stored.treatment) = (control, treatment);
-        }
+        (stored.control, stored.treatment) = (control, treatment);
         if moved {
             if let Phase::Wave { wave, since_ms } = &stored.rollout.phase
                 && stored.begun_ms.len() <= *wave

@@ -31,6 +31,9 @@ pub enum FleetError {
     /// There is no such rollout.
     #[error("there is no rollout {0:?}")]
     UnknownRollout(String),
+    /// There is nobody to roll out to.
+    #[error("no device is enrolled, so there is nobody to roll out to")]
+    NoDevices,
     /// There is no such device.
     #[error("there is no device {0:?}, or it was revoked")]
     UnknownDevice(String),
@@ -175,6 +178,9 @@ impl Fleet {
         };
         let asked: Option<BTreeSet<&DeviceId>> = start.devices.as_ref().map(|ids| ids.iter().collect());
         let usable: Vec<_> = devices.iter().filter(|known| known.row.revoked_ms.is_none()).collect();
+        if usable.is_empty() {
+            return Err(FleetError::NoDevices);
+        }
         let unknown = asked.iter().flatten().find(|id| !usable.iter().any(|known| known.id == ***id));
         if let Some(unknown) = unknown {
             return Err(FleetError::UnknownDevice(unknown.to_string()));

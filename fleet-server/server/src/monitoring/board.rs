@@ -26,12 +26,19 @@ pub struct DeviceBoard {
     pub features: Vec<FeatureTimeline>,
     /// When its latest window arrived, by the server's clock.
     pub arrived_ms: i64,
+    /// Whether it runs another version by now: it speaks of the past only.
+    pub left: bool,
 }
 
 impl DeviceBoard {
     /// Its windows, in the order of time.
     pub fn windows(&self) -> impl Iterator<Item = &Window> {
         self.windows.iter()
+    }
+
+    /// Whether it speaks of now.
+    pub fn is_alive(&self, now_ms: i64) -> bool {
+        !self.left && now_ms.saturating_sub(self.arrived_ms) <= RECENT_MS
     }
 }
 
@@ -65,7 +72,7 @@ impl ModelBoard {
     pub fn add(&mut self, device: DeviceId, window: Window, arrived_ms: i64) {
         let board = self.devices.entry(device).or_default();
         board.arrived_ms = board.arrived_ms.max(arrived_ms);
-        board.fresh = true;
+        (board.fresh, board.left) = (true, false);
         // A clock that is certainly wrong would paint the past.
         if window.clock != ClockQuality::Wrong && !window.inputs.is_empty() {
             self.timeline.add(window.start_ms, &window.inputs);
@@ -86,7 +93,6 @@ impl ModelBoard {
             let windows: Vec<&Window> = board.windows.iter().collect();
             board.features = assess_device(self.manifest.spec.features(), reference, &windows, policy);
         }
-        let recent = |board: &&DeviceBoard| now_ms.saturating_sub(board.arrived_ms) <= RECENT_MS;
         self.findings = self
             .manifest
             .spec
@@ -96,7 +102,7 @@ impl ModelBoard {
                 let verdicts: Vec<DeviceVerdict> = self
                     .devices
                     .iter()
-                    .filter(|(_, board)| recent(board))
+                    .filter(|(_, board)| board.is_alive(now_ms))
                     .filter_map(|(device, board)| {
                         let timeline = board.features.get(index)?;
                         let (assessment, since_ms) = (timeline.now.clone(), timeline.since_ms);
@@ -110,7 +116,7 @@ impl ModelBoard {
 
     /// Whether any device sent a window lately.
     pub fn is_alive(&self, now_ms: i64) -> bool {
-        self.devices.values().any(|board| now_ms.saturating_sub(board.arrived_ms) <= RECENT_MS)
+        self.devices.values().any(|board| board.is_alive(now_ms))
     }
 }
 
@@ -125,17 +131,22 @@ impl Board {
     /// Adds a window; its model must be on the board.
     pub fn add(&mut self, device: DeviceId, window: Window, arrived_ms: i64) {
         let model = window.model.clone();
-        for (other, board) in &mut self.models {
-            if other.name == model.name && *other != model {
-                let left = board.devices.get(&device).is_some_and(|board| board.arrived_ms <= arrived_ms);
-                if left {
-                    board.devices.remove(&device);
-                }
-            }
+        let others = self.models.iter_mut().filter(|(other, _)| other.name == model.name && **other != model);
+        for before in others.filter_map(|(_, board)| board.devices.get_mut(&device)) {
+            before.left |= before.arrived_ms <= arrived_ms;
         }
         if let Some(board) = self.models.get_mut(&model) {
             board.add(device, window, arrived_ms);
         }
+    }
+
+    /// A device's board, on the version that it sent windows of last.
+    pub fn device(&self, id: &DeviceId) -> Option<(&ModelRef, &ModelBoard, &DeviceBoard)> {
+        let on = |(model, board)| -> Option<(&ModelRef, &ModelBoard, &DeviceBoard)> {
+            let board: &ModelBoard = board;
+            Some((model, board, board.devices.get(id).filter(|device| !device.left)?))
+        };
+        self.models.iter().filter_map(on).max_by_key(|(_, _, device)| device.arrived_ms)
     }
 
     /// The boards of a model's versions.

@@ -57,7 +57,8 @@ fn expected(board: &ModelBoard) -> Option<(f64, u64)> {
 fn labels(model: &ModelRef, board: &ModelBoard, policy: &Policy, now_ms: i64) -> Option<Finding> {
     let (error, rows) = expected(board)?;
     let mut sum = LabelStatistics::default();
-    let windows = board.devices.values().flat_map(|device| device.windows());
+    let alive = board.devices.values().filter(|device| device.is_alive(now_ms));
+    let windows = alive.flat_map(|device| device.windows());
     windows.for_each(|window: &Window| sum.merge(&window.labels));
     let verdict = accuracy(sum.count, sum.errors, error, rows, policy).filter(|verdict| verdict.worse)?;
     Some(Finding {

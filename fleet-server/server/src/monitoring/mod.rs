@@ -20,3 +20,6 @@ pub mod timeline;
 pub use cells::{Cell, Drift};
 pub use driver::Monitoring;
 pub use rows::AlertRow;
+
+#[cfg(test)]
+mod tests;

@@ -60,7 +60,7 @@ impl Rig {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("fleet");
-        let arguments = init::Arguments { folder: path.clone(), host: vec![], owner_keys: None };
+        let arguments = init::Arguments { folder: path.clone(), host: vec![], owner_keys: None, json: true };
         tokio::task::spawn_blocking(move || init::make_folder(&arguments).unwrap()).await.unwrap();
         let folder = Folder::new(path);
         let authority = Arc::new(Authority::load(&folder.ca_certificate(), &folder.ca_key()).unwrap());

@@ -52,7 +52,8 @@ fn the_whole_table_is_what_it_should_be() {
     let table: Vec<String> = states()
         .iter()
         .map(|state| {
-            let row = events()
+            let events = events();
+            let row = events
                 .iter()
                 .map(|event| letter(&next(state, Progress::default(), event, &Config::default())));
             format!("{}: {}", state.name(), row.collect::<Vec<_>>().join(" "))

@@ -81,7 +81,7 @@ pub async fn device_row(api: &Api, known: &Known, now_ms: i64) -> views::DeviceR
         compared: serving.compared,
     });
     let board = api.monitoring.board.read().await;
-    let windows = board.models.values().find_map(|model| model.devices.get(&known.id));
+    let windows = board.device(&known.id).map(|(_, _, device)| device);
     let inferences =
         windows.map(|device| device.windows().map(|window| Some(window.inferences as f64)).collect());
     views::DeviceRow {

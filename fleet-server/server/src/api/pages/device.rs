@@ -21,7 +21,7 @@ use crate::{
     api::{Api, devices::known, extract::named},
     clock::now_ms,
     error::ApiError,
-    monitoring::board::ModelBoard,
+    monitoring::board::{DeviceBoard, ModelBoard},
     storage::{devices, events},
 };
 
@@ -46,12 +46,8 @@ pub(super) async fn show(
     let desired = desired.and_then(|(_, body)| Desired::decode(&body).ok());
     let state = known.state.as_ref();
     let board = api.monitoring.board.read().await;
-    let on = board.models.iter().find(|(_, model)| model.devices.contains_key(&id));
-    let windows: Vec<&Window> = on
-        .iter()
-        .filter_map(|(_, model)| model.devices.get(&id))
-        .flat_map(|device| device.windows())
-        .collect();
+    let on = board.device(&id);
+    let windows: Vec<&Window> = on.iter().flat_map(|(_, _, device)| device.windows()).collect();
     let series = |name: &str, of: Measure<'_>| Series {
         name: name.into(),
         points: windows.iter().map(|window| (window.start_ms, of(window))).collect(),
@@ -67,8 +63,8 @@ pub(super) async fn show(
             series("p99", &|window| window.latency.quantile(0.99)),
         ],
     );
-    let classes = on.map(|(_, model)| classes(model, &series)).unwrap_or_default();
-    let features = on.map(|(name, model)| features(name, model, &id)).unwrap_or_default();
+    let classes = on.map(|(_, model, _)| classes(model, &series)).unwrap_or_default();
+    let features = on.map(|(name, model, device)| features(name, model, device)).unwrap_or_default();
     drop(board);
     let mut updates: Vec<_> =
         state.into_iter().flat_map(|state| &state.updates).map(common::update).collect();
@@ -155,8 +151,7 @@ fn classes(model: &ModelBoard, series: &dyn Fn(&str, Measure<'_>) -> Series) -> 
     model.manifest.spec.labels.iter().enumerate().map(of).collect()
 }
 
-fn features(name: &ModelRef, model: &ModelBoard, id: &DeviceId) -> Vec<FeatureRow> {
-    let Some(device) = model.devices.get(id) else { return Vec::new() };
+fn features(name: &ModelRef, model: &ModelBoard, device: &DeviceBoard) -> Vec<FeatureRow> {
     let Some(reference) = &model.reference else { return Vec::new() };
     let parts = model.manifest.spec.features().zip(&device.features).zip(&reference.features).enumerate();
     parts

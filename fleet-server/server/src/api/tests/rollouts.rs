@@ -10,7 +10,7 @@ use dunlin_protocol::{
 use serde_json::{Value, json};
 
 use super::house::{House, bundle};
-use crate::{clock::now_ms, ingest::live::Kind, storage::devices};
+use crate::{clock::now_ms, ingest::live::Kind, registry::rows, storage::devices};
 
 async fn release(house: &House, model: &str) {
     let bytes = bundle(model);
@@ -93,7 +93,7 @@ fn all_at_once(model: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_rollout_reaches_its_devices_and_those_that_enrol_later_follow_the_champion() {
+async fn a_rollout_reaches_its_devices_and_waits_for_answers_to_judge_by() {
     let house = House::new().await;
     release(&house, "rain-1.0.0").await;
     for device in ["s1", "s2"] {
@@ -119,7 +119,17 @@ async fn a_rollout_reaches_its_devices_and_those_that_enrol_later_follow_the_cha
     })
     .await;
     assert_eq!(show().await["phase"], "soaking", "without an inference there is nothing to judge by");
-    assert_eq!(desired(&house, "s3").await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_device_that_enrols_later_runs_the_champion() {
+    let house = House::new().await;
+    release(&house, "rain-1.0.0").await;
+    let model: ModelRef = "rain-1.0.0".parse().unwrap();
+    house.core.store.write(move |tx| rows::crown(tx, &model, now_ms())).await.unwrap();
+    assert_eq!(house.get("/api/v1/models/rain/1.0.0").await.json()["champion"], true);
+    enrol(&house, "late").await;
+    until(&house, "the champion", async || desired(&house, "late").await == ["rain-1.0.0"]).await;
 }
 
 #[tokio::test]
