@@ -96,8 +96,8 @@ mod tests {
         DesiredModel { target: format!("{model}.dunlin").parse().unwrap(), rollout: None, again }
     }
 
-    fn desired(generation: u64, models: &[DesiredModel]) -> Desired {
-        Desired { generation, at_ms: 0, models: models.to_vec() }
+    fn desired<'a>(generation: u64, model: impl Into<Option<&'a DesiredModel>>) -> Desired {
+        Desired { generation, at_ms: 0, models: model.into().into_iter().cloned().collect() }
     }
 
     fn record(model: &str, state: UpdateState, generation: u64) -> BTreeMap<ModelName, Record> {
@@ -123,26 +123,26 @@ mod tests {
         let no_slots = BTreeMap::new();
         let (want, again) = (wanted("rain-1.1.0", false), wanted("rain-1.1.0", true));
         let begin = vec![Plan::Begin(want.clone())];
-        assert_eq!(plan(&desired(2, &[want.clone()]), &none, &no_slots), begin);
-        assert_eq!(plan(&desired(2, &[want.clone()]), &none, &slots("rain-1.0.0", None, true)), begin);
+        assert_eq!(plan(&desired(2, &want), &none, &no_slots), begin);
+        assert_eq!(plan(&desired(2, &want), &none, &slots("rain-1.0.0", None, true)), begin);
         // It runs already, from a USB stick or before the record was lost.
         let installed = vec![Plan::AlreadyInstalled(want.clone())];
-        assert_eq!(plan(&desired(2, &[want.clone()]), &none, &slots("rain-1.1.0", None, true)), installed);
+        assert_eq!(plan(&desired(2, &want), &none, &slots("rain-1.1.0", None, true)), installed);
         // Under way, asked for by a later generation: the same update answers for it.
         let running = record("rain-1.1.0", UpdateState::Downloading, 1);
-        assert_eq!(plan(&desired(2, &[want.clone()]), &running, &no_slots), [Plan::Adopt(want.clone())]);
-        assert_eq!(plan(&desired(1, &[want.clone()]), &running, &no_slots), []);
+        assert_eq!(plan(&desired(2, &want), &running, &no_slots), [Plan::Adopt(want.clone())]);
+        assert_eq!(plan(&desired(1, &want), &running, &no_slots), []);
         // Failed: not again by itself, but once per generation when asked for.
         let bad = record("rain-1.1.0", failed(), 1);
-        assert_eq!(plan(&desired(2, &[want.clone()]), &bad, &no_slots), [Plan::Adopt(want.clone())]);
-        assert_eq!(plan(&desired(2, &[again.clone()]), &bad, &no_slots), [Plan::Begin(again.clone())]);
-        assert_eq!(plan(&desired(1, &[again]), &bad, &no_slots), []);
+        assert_eq!(plan(&desired(2, &want), &bad, &no_slots), [Plan::Adopt(want.clone())]);
+        assert_eq!(plan(&desired(2, &again), &bad, &no_slots), [Plan::Begin(again.clone())]);
+        assert_eq!(plan(&desired(1, &again), &bad, &no_slots), []);
         // Committed, but its bundle was damaged and something else answers.
         let committed = record("rain-1.1.0", UpdateState::Committed, 2);
-        assert_eq!(plan(&desired(2, &[want.clone()]), &committed, &slots("rain-1.0.0", None, true)), begin);
-        assert_eq!(plan(&desired(2, &[want]), &committed, &slots("rain-1.1.0", None, true)), []);
+        assert_eq!(plan(&desired(2, &want), &committed, &slots("rain-1.0.0", None, true)), begin);
+        assert_eq!(plan(&desired(2, &want), &committed, &slots("rain-1.1.0", None, true)), []);
         let retire = vec![Plan::Retire("rain".parse().unwrap())];
-        assert_eq!(plan(&desired(3, &[]), &committed, &slots("rain-1.1.0", None, true)), retire);
+        assert_eq!(plan(&desired(3, None), &committed, &slots("rain-1.1.0", None, true)), retire);
     }
 
     #[test]
@@ -152,10 +152,10 @@ mod tests {
         let refused = Refused { model: "rain-1.1.0".parse().unwrap(), reason };
         records.values_mut().for_each(|record| record.refused.push(refused.clone()));
         let have = slots("rain-1.2.0", None, true);
-        let plans = plan(&desired(6, &[wanted("rain-1.1.0", false)]), &records, &have);
+        let plans = plan(&desired(6, &wanted("rain-1.1.0", false)), &records, &have);
         assert!(matches!(&plans[..], [Plan::Refuse(_, reason)] if reason.code == "golden"), "{plans:?}");
         let again = wanted("rain-1.1.0", true);
-        assert_eq!(plan(&desired(6, &[again.clone()]), &records, &have), [Plan::Begin(again)]);
+        assert_eq!(plan(&desired(6, &again), &records, &have), [Plan::Begin(again)]);
     }
 
     #[test]
@@ -163,12 +163,12 @@ mod tests {
         let records = record("rain-1.1.0", UpdateState::Probation, 5);
         let old = wanted("rain-1.0.0", false);
         let have = slots("rain-1.1.0", Some("rain-1.0.0"), false);
-        assert_eq!(plan(&desired(6, &[old.clone()]), &records, &have), [Plan::Begin(old)]);
+        assert_eq!(plan(&desired(6, &old), &records, &have), [Plan::Begin(old)]);
     }
 
     #[test]
     fn an_older_generation_is_refused() {
-        let (old, new) = (desired(4, &[]), desired(5, &[]));
+        let (old, new) = (desired(4, None), desired(5, None));
         assert!(accepts(None, &old) && accepts(Some(&old), &new) && accepts(Some(&new), &new));
         assert!(!accepts(Some(&new), &old));
     }
