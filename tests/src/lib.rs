@@ -1,7 +1,11 @@
 //! What the tests outside the packages share: where the repository is, and where its programs are.
 //!
 //! These tests are black boxes: they start programs and speak MQTT and HTTP to them, or read the repository as
-//! text. They import no package whose inside they could come to depend on.
+//! text. They import no package whose inside they could come to depend on. [`programs`] starts and ends programs,
+//! [`fleet`] has a server and devices of its own in a folder that goes with it.
+
+pub mod fleet;
+pub mod programs;
 
 use std::{
     path::{Path, PathBuf},

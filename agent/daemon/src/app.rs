@@ -278,6 +278,7 @@ impl serving::http::Status for Shared {
             "state": link::Agent::state(self),
             "link": self.link(),
             "rows": { "answered": rows, "bad": bad_rows },
+            "records": { "accepted": self.spool.accepted(), "delivered": self.health.report().delivered },
         })
     }
 

@@ -20,6 +20,7 @@ pub fn metrics(agent: &Shared) -> String {
     gauge("dunlin_agent_spool_bytes", "Bytes of the spool on disk.", spool.bytes as f64);
     let mut counter =
         |name: &str, help: &str, value: u64| text.metric(name, "counter", help, &[(&[], value as f64)]);
+    counter("dunlin_agent_records_accepted_total", "Records kept since the start.", agent.spool.accepted());
     counter("dunlin_agent_records_delivered_total", "Records acknowledged since the start.", link.delivered);
     counter(
         "dunlin_agent_records_dropped_total",

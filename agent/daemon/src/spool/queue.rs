@@ -167,6 +167,11 @@ impl Spool {
         }
     }
 
+    /// How many records were accepted since the start; their sequences count from 0 without a gap.
+    pub fn accepted(&self) -> u64 {
+        self.lock().next_sequence
+    }
+
     /// Resolves after a record was appended.
     pub async fn appended(&self) {
         self.appended.notified().await;
