@@ -23,10 +23,9 @@ build: setup ## Build dunlin, dunlin-server, dunlin-agent and dunlin-sim
 demo: build ## Tell the whole story on this machine until Ctrl-C; ONCE=1 checks it and stops
 	"$(CARGO_TARGET_DIR)/debug/dunlin" demo $(ONCE_FLAG)
 
-test: ## Format, lints, licences, unit, property and end-to-end tests, a browser look, the demo once
+test: ## Format, lints, licences, unit, property and end-to-end tests, the demo once with a browser look
 	@scripts/setup browser
 	@$(MAKE) --no-print-directory format lint deny unit look
-	@$(MAKE) --no-print-directory demo ONCE=1
 
 format: ## Fail where the code is not formatted
 	cargo fmt --all --check
@@ -42,8 +41,9 @@ unit: build ## Unit, property and end-to-end tests with the real programs
 	then echo "cargo nextest run --workspace"; cargo nextest run --locked --workspace --no-fail-fast; \
 	else echo "cargo test --workspace"; cargo test --locked --workspace --no-fail-fast; fi
 
-look: ## Open every dashboard page in headless Chromium; pictures go to target/pages
+look: build ## The demo once, every dashboard page opened in headless Chromium; pictures go to target/pages
 	@scripts/look
+	"$(CARGO_TARGET_DIR)/debug/dunlin" demo --once --then scripts/look-live
 
 bench: ## Measure what things cost
 	cargo bench --locked --workspace --benches

@@ -5,8 +5,9 @@
 //! stopped and taken back. With `--once` each of these is checked and the exit code says whether all happened.
 //!
 //! `data` cuts the readings, `programs` starts and stops processes, `wait` asks until something is so,
-//! `fleet` knows what to ask the server, `story` tells it in order.
+//! `fleet` knows what to ask the server, `story` tells it in order, `after` lets another program look at the end.
 
+mod after;
 mod data;
 mod fleet;
 mod programs;
@@ -29,6 +30,10 @@ pub struct Arguments {
     /// Simulated stations beside the one real agent.
     #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u32).range(12..=200))]
     stations: u32,
+    /// Program to run when the story is told and everything still runs; if it fails, so does the demo. It finds the
+    /// server in DUNLIN_SERVER, its certificate authority in the file DUNLIN_CA, and DUNLIN_TOKEN opens everything.
+    #[arg(long, value_name = "PROGRAM")]
+    then: Option<PathBuf>,
 }
 
 /// Marks a folder as the demo's, so that nothing else is ever deleted.
@@ -36,10 +41,11 @@ const MARK: &str = ".dunlin-demo";
 
 /// Runs the demo.
 pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let then = arguments.then.as_deref().map(after::find).transpose()?;
     fresh_folder(&arguments.dir)?;
     let dir = arguments.dir.canonicalize()?;
     tokio::select! {
-        told = story::tell(&dir, arguments.stations, arguments.once) => told,
+        told = story::tell(&dir, arguments.stations, then.as_deref(), arguments.once) => told,
         _ = tokio::signal::ctrl_c() => {
             println!("\nStopped. Everything is in {}.", arguments.dir.display());
             Ok(())

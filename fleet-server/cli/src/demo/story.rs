@@ -8,7 +8,7 @@ use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
 use super::{
-    data, fleet,
+    after, data, fleet,
     programs::{Programs, Running},
     wait::{self, Look},
 };
@@ -36,8 +36,8 @@ struct Stage<'a> {
     began: std::time::Instant,
 }
 
-/// Tells the whole story; without `once` it then goes on until Ctrl-C.
-pub async fn tell(dir: &Path, stations: u32, once: bool) -> anyhow::Result<()> {
+/// Tells the whole story and lets the program `then` look at it; without `once` it goes on until Ctrl-C.
+pub async fn tell(dir: &Path, stations: u32, then: Option<&Path>, once: bool) -> anyhow::Result<()> {
     data::write(&dir.join("data"))?;
     let programs = Programs::beside_this(&dir.join("logs"))?;
     let mut stage = open(dir, &programs, stations).await?;
@@ -62,6 +62,9 @@ pub async fn tell(dir: &Path, stations: u32, once: bool) -> anyhow::Result<()> {
 
     for program in [&mut stage.server, &mut agent, &mut flock] {
         program.check()?;
+    }
+    if let Some(program) = then {
+        after::run(program, &stage.profile, dir).await?;
     }
     finish(&stage);
     if once {
