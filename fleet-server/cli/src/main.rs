@@ -12,7 +12,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
-use command::{alert, completions, device, drift, key, login, model, rollout, tap, token, train};
+use command::{alert, completions, device, drift, key, login, login_link, model, rollout, tap, token, train};
 
 /// Runs ONNX models on fleets of small devices, sees how they do, and changes them safely.
 #[derive(Parser)]
@@ -32,6 +32,8 @@ struct Arguments {
 enum Command {
     /// Remember a server: its address, its certificate authority and an API token.
     Login(login::Arguments),
+    /// Print a link that opens the dashboard once, without a password.
+    LoginLink,
     /// Devices of the fleet.
     #[command(subcommand)]
     Device(device::Command),
@@ -80,6 +82,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let session = command::Session { profile: arguments.profile, json: arguments.json };
     match arguments.command {
         Command::Login(arguments) => login::run(&session, arguments).await,
+        Command::LoginLink => login_link::run(&session).await,
         Command::Device(command) => device::run(&session, command).await,
         Command::Model(command) => model::run(&session, command).await,
         Command::Rollout(command) => rollout::run(&session, command).await,

@@ -15,7 +15,7 @@ use crate::{
     broker::{self, Broker},
     clock::now_ms,
     config::Config,
-    folder::Folder,
+    folder::{Folder, Lock},
     ingest::{Ingest, Live},
     link::{EmbeddedLink, Link},
     listen,
@@ -74,14 +74,16 @@ pub struct App {
     tls: Option<Arc<rustls::ServerConfig>>,
     router: Router,
     run_file: RunFile,
+    lock: Lock,
 }
 
 impl App {
     /// Opens the folder, binds both ports, wires all rooms.
     ///
     /// # Errors
-    /// With a way out: no such folder, a damaged one, a port in use, a database of a newer version.
+    /// With a way out: no such folder, a damaged one, one that is served already, a port in use, a database of a newer version.
     pub async fn build(config: Config, folder: Folder) -> anyhow::Result<Self> {
+        let lock = folder.lock()?;
         let http = bind(config.http.listen, config.http.port, "http", "--http-port").await?;
         let mqtt = bind(config.mqtt.listen, config.mqtt.port, "mqtt", "--mqtt-port").await?;
         let authority = Arc::new(Authority::load(&folder.ca_certificate(), &folder.ca_key())?);
@@ -122,7 +124,7 @@ impl App {
         let router = api::router(crate::rooms::build(&core).await?);
         let run_file =
             RunFile { https_url: public.url, mqtt_port: public.mqtt_port, pid: std::process::id() };
-        Ok(Self { core, broker, http, tls, router, run_file })
+        Ok(Self { core, broker, http, tls, router, run_file, lock })
     }
 
     /// What all rooms hold.
@@ -145,7 +147,7 @@ impl App {
     /// # Errors
     /// If the retained messages or `run.json` cannot be written at the start.
     pub async fn run(self, shutdown: CancellationToken) -> anyhow::Result<()> {
-        let Self { core, broker, http, tls, router, run_file } = self;
+        let Self { core, broker, http, tls, router, run_file, lock } = self;
         republish(&core.store, &broker.post()).await?;
         let hooks = Ingest::new(core.store.clone(), core.live.clone(), Arc::clone(&core.link));
         let serving = TaskTracker::new();
@@ -166,6 +168,7 @@ impl App {
         if let Err(error) = std::fs::remove_file(&path) {
             tracing::debug!(%error, "run.json was gone already");
         }
+        drop(lock);
         Ok(())
     }
 }

@@ -43,7 +43,8 @@ pub struct Args {
 pub fn run(args: &Args, config: &Config) -> anyhow::Result<ExitCode> {
     let (given, name) = find(args, config)?;
     let spec = given.bundle().map(|bundle| &bundle.manifest.spec);
-    let model = Arc::new(Model::load(given.onnx(), spec)?);
+    let loaded = Model::load(given.onnx(), spec).with_context(|| format!("{} cannot be used", args.model))?;
+    let model = Arc::new(loaded);
     let (id, inputs) = inputs(args, &model)?;
     let outputs = model.run(&inputs)?;
     if args.json {
@@ -84,13 +85,17 @@ fn find(args: &Args, config: &Config) -> anyhow::Result<(Given, Option<ModelRef>
 
 fn inputs(args: &Args, model: &Model) -> anyhow::Result<(String, Vec<Tensor>)> {
     let shown = args.input.display();
-    let open = || File::open(&args.input).with_context(|| format!("{shown} cannot be opened"));
+    let open =
+        || File::open(&args.input).with_context(|| format!("{shown} cannot be opened; check the path"));
     let ending = args.input.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
     if ending == "json" {
         let text = std::fs::read(&args.input).with_context(|| format!("{shown} cannot be read"))?;
         if let Ok(request) = serde_json::from_slice::<InferRequest>(&text) {
             let tensors = request.inputs.into_iter().map(|tensor| tensor.into_tensor());
-            let tensors = tensors.collect::<Result<_, _>>().map_err(anyhow::Error::msg)?;
+            let tensors = tensors
+                .collect::<Result<_, _>>()
+                .map_err(anyhow::Error::msg)
+                .with_context(|| format!("{shown} is not usable"))?;
             return Ok((request.id.unwrap_or_else(|| "1".into()), tensors));
         }
     }

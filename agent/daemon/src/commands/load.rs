@@ -16,7 +16,9 @@ pub enum Given {
 /// Reads a file of at most [`MAX_BUNDLE`] bytes. What is a tar is a bundle.
 pub fn load(path: &Path) -> anyhow::Result<Given> {
     let shown = path.display();
-    let length = std::fs::metadata(path).with_context(|| format!("{shown} cannot be read"))?.len();
+    let length = std::fs::metadata(path)
+        .with_context(|| format!("{shown} cannot be read; give the path of an ONNX file or a bundle"))?
+        .len();
     if length > MAX_BUNDLE {
         bail!("{shown} has {length} bytes, more than the {MAX_BUNDLE} allowed");
     }

@@ -95,7 +95,14 @@ impl Feed {
                 return false;
             }
             match self.rows.next() {
-                None => return false,
+                None => {
+                    if self.rows.drawn() == 0 {
+                        self.tell(
+                            "it has no rows, at most a header; give it rows, or set another source.path",
+                        );
+                    }
+                    return false;
+                }
                 Some(Err(error)) => self.bad(&error.to_string()),
                 Some(Ok(row)) => {
                     let row = memory.apply(&faults, self.rows.drawn(), row);
@@ -127,7 +134,11 @@ impl Feed {
     fn bad(&self, reason: &str) {
         let count = self.counters.bad.fetch_add(1, Ordering::Relaxed) + 1;
         if count.ilog10() > (count - 1).checked_ilog10().unwrap_or(0) || count == 1 {
-            (self.tell)("source-failed", format!("row skipped ({count} so far): {reason}"));
+            self.tell(&format!("row skipped ({count} so far): {reason}"));
         }
+    }
+
+    fn tell(&self, what: &str) {
+        (self.tell)("source-failed", format!("{}: {what}", self.config.name()));
     }
 }

@@ -83,6 +83,14 @@ impl Default for Config {
 }
 
 impl Config {
+    /// What it is called in messages.
+    pub fn name(&self) -> String {
+        match &self.path {
+            Some(path) if self.kind == Kind::Replay => format!("source {}", path.display()),
+            _ => "standard input".to_owned(),
+        }
+    }
+
     /// Refuses what cannot work.
     pub fn check(&self) -> anyhow::Result<()> {
         if self.kind == Kind::Replay && self.path.is_none() {

@@ -62,10 +62,14 @@ pub enum BundleError {
         limit: u64,
     },
     /// Not a tar archive.
-    #[error("not a Dunlin bundle (an uncompressed tar): {0}; make one with `dunlin model push`")]
+    #[error(
+        "not a Dunlin bundle (an uncompressed tar): {0}; copy it again, or push the .onnx file with `dunlin model push`"
+    )]
     NotTar(String),
     /// A member that must not be there, or at another place.
-    #[error("bundle member {member:?} is not allowed: {reason}")]
+    #[error(
+        "not a Dunlin bundle: its member {member:?} is not allowed: {reason}; give a NAME-VERSION.dunlin file"
+    )]
     Member {
         /// The member as named in the archive.
         member: String,
@@ -73,11 +77,11 @@ pub enum BundleError {
         reason: &'static str,
     },
     /// A member that must be there is not.
-    #[error("bundle member {0} is missing")]
+    #[error("not a whole Dunlin bundle: member {0} is missing; copy the file again")]
     Missing(&'static str),
     /// A member's bytes are not those the manifest speaks of.
     #[error(
-        "bundle member {member} has SHA-256 {found}, its manifest says {expected}; the file was changed or damaged"
+        "bundle member {member} has SHA-256 {found}, its manifest says {expected}; the file was changed or damaged, copy it again"
     )]
     Hash {
         /// The member.
@@ -88,7 +92,7 @@ pub enum BundleError {
         expected: String,
     },
     /// A member cannot be read.
-    #[error("bundle member {member} cannot be read: {reason}")]
+    #[error("bundle member {member} cannot be read: {reason}; copy the file again")]
     Unreadable {
         /// The member.
         member: &'static str,

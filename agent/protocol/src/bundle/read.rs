@@ -35,7 +35,7 @@ pub fn read(bytes: &[u8]) -> Result<Bundle, BundleError> {
 
 /// Finds the members without copying them. The order is fixed, so a doubled or foreign member is out of order.
 fn split(bytes: &[u8]) -> Result<BTreeMap<MemberName, &[u8]>, BundleError> {
-    let not_tar = |error: std::io::Error| BundleError::NotTar(error.to_string());
+    let not_tar = |error: std::io::Error| BundleError::NotTar(printable(&error.to_string()));
     let mut members = BTreeMap::new();
     let mut last: Option<MemberName> = None;
     let mut end = 0_usize;
@@ -65,7 +65,11 @@ fn split(bytes: &[u8]) -> Result<BTreeMap<MemberName, &[u8]>, BundleError> {
             .checked_add(size)
             .and_then(|stop| bytes.get(start..stop))
             .ok_or_else(|| BundleError::NotTar(format!("{} is cut off", name.as_str())))?;
-        end = start.saturating_add(size).div_ceil(512).saturating_mul(512);
+        let stop = start.saturating_add(size);
+        end = stop.div_ceil(512).saturating_mul(512);
+        if bytes.get(stop..end).unwrap_or_default().iter().any(|byte| *byte != 0) {
+            return Err(BundleError::NotTar(format!("there are bytes behind {}", name.as_str())));
+        }
         members.insert(name, content);
     }
     // Two zero blocks end an archive; anything else behind the last member is unaccounted for.
@@ -73,6 +77,15 @@ fn split(bytes: &[u8]) -> Result<BTreeMap<MemberName, &[u8]>, BundleError> {
         return Err(BundleError::NotTar("there are bytes after the last member".into()));
     }
     Ok(members)
+}
+
+/// The archive reader quotes headers as they are; what is not text must not reach a terminal.
+fn printable(reason: &str) -> String {
+    if reason.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) {
+        reason.to_owned()
+    } else {
+        "a header in it is not text".to_owned()
+    }
 }
 
 fn read_manifest(bytes: &[u8]) -> Result<Manifest, BundleError> {

@@ -1,7 +1,6 @@
 //! Rows of a CSV table: the first line names the columns.
 
-use std::io::Read;
-use std::sync::Arc;
+use std::{collections::HashSet, io::Read, sync::Arc};
 
 use super::{Row, RowError};
 
@@ -28,7 +27,13 @@ impl<R: Read> CsvRows<R> {
             return Err(RowError::Unreadable { line: 1, reason });
         }
         // Spreadsheets put a byte order mark before the first name.
-        let columns = header.iter().map(|name| name.trim_start_matches('\u{feff}').to_owned()).collect();
+        let columns: Arc<[String]> =
+            header.iter().map(|name| name.trim_start_matches('\u{feff}').to_owned()).collect();
+        let mut seen = HashSet::new();
+        if let Some(name) = columns.iter().find(|name| !name.is_empty() && !seen.insert(name.as_str())) {
+            let reason = format!("column `{name}` stands twice in the header; rename or remove one of them");
+            return Err(RowError::Unreadable { line: 1, reason });
+        }
         Ok(Self { reader, columns, record: csv::StringRecord::new() })
     }
 

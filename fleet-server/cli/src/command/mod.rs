@@ -6,6 +6,7 @@ pub mod device;
 pub mod drift;
 pub mod key;
 pub mod login;
+pub mod login_link;
 pub mod model;
 pub mod rollout;
 pub mod tap;

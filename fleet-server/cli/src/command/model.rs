@@ -91,7 +91,8 @@ pub async fn run(session: &Session, command: Command) -> anyhow::Result<()> {
 }
 
 async fn push(api: &Api, file: &Path, named: Option<&ModelRef>) -> anyhow::Result<Value> {
-    let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let bytes =
+        std::fs::read(file).with_context(|| format!("cannot read {}; check the path", file.display()))?;
     let is_onnx = file.extension().is_some_and(|extension| extension == "onnx");
     let path = match named {
         Some(model) => format!("/models?name={}&version={}", model.name, model.version),
@@ -101,7 +102,8 @@ async fn push(api: &Api, file: &Path, named: Option<&ModelRef>) -> anyhow::Resul
         ),
         None => "/models".to_owned(),
     };
-    api.upload(&path, "application/octet-stream", bytes).await
+    let sent = api.upload(&path, "application/octet-stream", bytes).await;
+    sent.with_context(|| format!("{} was not taken", file.display()))
 }
 
 fn compared(model: &Value) -> String {

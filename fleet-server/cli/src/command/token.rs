@@ -1,5 +1,6 @@
 //! `dunlin token`.
 
+use dunlin_protocol::DeviceId;
 use serde_json::{Value, json};
 
 use super::Session;
@@ -17,8 +18,14 @@ pub enum Command {
         #[arg(long, default_value_t = 1)]
         uses: u32,
         /// For how many hours it is good.
-        #[arg(long, default_value_t = 24)]
+        #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..=87_600))]
         hours: u32,
+        /// For how many seconds it is good, instead of hours.
+        #[arg(long, conflicts_with = "hours", value_parser = clap::value_parser!(u32).range(1..))]
+        seconds: Option<u32>,
+        /// The only device that may enrol with it; needed to enrol a device again that is known here.
+        #[arg(long, value_name = "NAME", conflicts_with = "api")]
+        device: Option<DeviceId>,
         /// What it is for, to recognise it by.
         #[arg(long, default_value = "")]
         label: String,
@@ -36,17 +43,22 @@ pub enum Command {
 pub async fn run(session: &Session, command: Command) -> anyhow::Result<()> {
     let api = session.api()?;
     match command {
-        Command::Create { api: for_api, uses, hours, label } => {
+        Command::Create { api: for_api, uses, hours, seconds, device, label } => {
             let kind = if for_api { "api" } else { "enrol" };
-            let seconds = u64::from(hours) * 3600;
-            let wish = json!({"kind": kind, "uses": uses, "expires_seconds": seconds, "label": label});
+            let (good_for, seconds) = match seconds {
+                Some(seconds) => (format!("{seconds} s"), seconds),
+                None => (format!("{hours} h"), hours * 3600),
+            };
+            let wish = json!({
+                "kind": kind, "uses": (!for_api).then_some(uses), "expires_seconds": seconds, "label": label, "device": device,
+            });
             let token = api.post("/tokens", &wish).await?;
             session.print(&token, |token| {
                 if for_api {
                     println!("{}", field(token, "/token"));
                 } else {
                     println!("On the device:\n\n  sudo dunlin-agent enrol {}\n", field(token, "/enrol_line"));
-                    println!("Good for {uses} device(s) and {hours} h; it is not shown again.");
+                    println!("Good for {uses} device(s) and {good_for}; it is not shown again.");
                 }
             })
         }
@@ -55,10 +67,12 @@ pub async fn run(session: &Session, command: Command) -> anyhow::Result<()> {
             session.print(&tokens, |tokens| {
                 let rows = list(tokens, "tokens")
                     .iter()
-                    .map(|token| ["/id", "/kind", "/label", "/uses"].map(|key| field(token, key)))
+                    .map(|token| {
+                        ["/id", "/kind", "/label", "/uses_left", "/status"].map(|key| field(token, key))
+                    })
                     .collect();
                 output::table(
-                    ["id", "kind", "label", "uses left"],
+                    ["id", "kind", "label", "uses left", "status"],
                     rows,
                     "No tokens. `dunlin token create` makes one.",
                 );

@@ -85,10 +85,12 @@ pub async fn run(session: &Session, arguments: Arguments) -> anyhow::Result<()> 
 
 /// Uploads a CSV file and returns the dataset's id.
 pub async fn upload(api: &Api, file: &Path) -> anyhow::Result<String> {
-    let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let bytes =
+        std::fs::read(file).with_context(|| format!("cannot read {}; check the path", file.display()))?;
     let name = file.file_stem().and_then(|stem| stem.to_str()).unwrap_or("data");
     let name: String = name.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')).collect();
-    let dataset = api.upload(&format!("/datasets?name={name}"), "text/csv", bytes).await?;
+    let sent = api.upload(&format!("/datasets?name={name}"), "text/csv", bytes).await;
+    let dataset = sent.with_context(|| format!("{} was not taken", file.display()))?;
     Ok(field(&dataset, "/id"))
 }
 

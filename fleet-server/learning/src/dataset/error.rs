@@ -38,7 +38,7 @@ pub enum DataError {
     },
     /// A text among numbers.
     #[error(
-        "column {column:?}, line {line}: {value:?} is not a number; correct the cell, leave it empty if the value is missing, or declare the column as text"
+        "column {column:?}, line {line}: {value:?} is not a number; correct the cell, or leave it empty if the value is missing"
     )]
     NotANumber {
         /// The column's name.

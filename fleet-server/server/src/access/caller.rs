@@ -27,7 +27,7 @@ pub(super) fn unauthorised(message: String) -> ApiError {
         StatusCode::UNAUTHORIZED,
         "unauthorised",
         message,
-        "send `Authorization: Bearer TOKEN` (make one with `dunlin token create --kind api`), \
+        "send `Authorization: Bearer TOKEN` (make one with `dunlin token create --api`), \
          or log in with a link from `dunlin login-link`",
     )
 }

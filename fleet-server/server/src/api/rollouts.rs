@@ -24,6 +24,7 @@ use crate::{
         handle::{Act, WavesChoice},
         stored::{self, Summary},
     },
+    registry::rows::Stage,
 };
 
 pub(super) fn routes(routes: Routes) -> Routes {
@@ -244,8 +245,15 @@ impl From<FleetError> for ApiError {
                 message,
                 "`dunlin token create` prints the line that enrols one",
             ),
-            FleetError::NotReleased { .. } => {
-                ApiError::conflict("not-released", message, "sign it first: `dunlin model sign MODEL`")
+            FleetError::NotReleased { model, stage, .. } => {
+                let cure = match stage {
+                    Some(Stage::Candidate) => format!("sign it first: `dunlin model sign {model}`"),
+                    Some(_) => {
+                        format!("see why with `dunlin model show {model}`, then push a better version")
+                    }
+                    None => "see `dunlin model list` for those that are here".to_owned(),
+                };
+                ApiError::conflict("not-released", message, cure)
             }
             FleetError::Busy { id, .. } => ApiError::conflict(
                 "rollout-running",

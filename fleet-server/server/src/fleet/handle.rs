@@ -42,6 +42,8 @@ pub enum FleetError {
     NotReleased {
         /// The model.
         model: String,
+        /// How far it came; none if it is not here.
+        stage: Option<Stage>,
         /// Why.
         reason: &'static str,
     },
@@ -158,12 +160,15 @@ impl Fleet {
             .store
             .read(move |db| Ok((rows::find(db, &model)?, device::all(db)?, stored::list(db)?)))
             .await?;
-        let refuse = |reason| FleetError::NotReleased { model: start.model.to_string(), reason };
-        match row.map(|row| row.stage) {
-            Some(Stage::Release) => {}
-            Some(Stage::Candidate) => return Err(refuse("it is a candidate that its owner has not signed")),
-            Some(Stage::Rejected) => return Err(refuse("it failed its probe")),
-            None => return Err(refuse("it is not here")),
+        let stage = row.map(|row| row.stage);
+        let reason = match stage {
+            Some(Stage::Release) => None,
+            Some(Stage::Candidate) => Some("it is a candidate that its owner has not signed"),
+            Some(Stage::Rejected) => Some("it failed its probe"),
+            None => Some("it is not here"),
+        };
+        if let Some(reason) = reason {
+            return Err(FleetError::NotReleased { model: start.model.to_string(), stage, reason });
         }
         let running = stored::latest(rollouts)
             .into_iter()

@@ -61,11 +61,17 @@ impl From<RegistryError> for ApiError {
         use RegistryError as E;
         let message = error.to_string();
         match &error {
-            E::Bundle(_) => ApiError::refused("bad-bundle", message, "make it anew with `dunlin model push`"),
+            E::Bundle(_) => {
+                ApiError::refused("bad-bundle", message, "see `dunlin-agent check FILE`; nothing was stored")
+            }
             E::Name(_) => {
                 ApiError::bad_request("bad-name", message, "name models like rain and versions like 1.4.0")
             }
-            E::Onnx(_) => ApiError::refused("bad-onnx", message, "see `dunlin-agent check MODEL.onnx`"),
+            E::Onnx(_) => ApiError::refused(
+                "bad-onnx",
+                message,
+                "see `dunlin-agent check FILE.onnx`; nothing was stored",
+            ),
             E::Taken { .. } => ApiError::conflict("version-taken", message, "push it under a higher version"),
             E::Unknown(_) => ApiError::not_found("unknown-model", message, "see `dunlin model list`"),
             E::Target { .. } => ApiError::refused(

@@ -35,7 +35,14 @@ pub struct Verdict {
 struct Check {
     spec: Option<ModelSpec>,
     #[serde(default)]
-    unsupported: Vec<Value>,
+    unsupported: Vec<Node>,
+    error: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Node {
+    operator: String,
+    node: String,
 }
 
 impl Prober {
@@ -98,10 +105,21 @@ impl Prober {
         };
         let read: Result<Check, _> = serde_json::from_slice(&said.output);
         match read {
-            Ok(Check { spec: Some(spec), unsupported }) if said.success && unsupported.is_empty() => Ok(spec),
+            Ok(Check { spec: Some(spec), unsupported, .. }) if said.success && unsupported.is_empty() => {
+                Ok(spec)
+            }
             Ok(Check { unsupported, .. }) if !unsupported.is_empty() => {
-                let list = Value::from(unsupported).to_string();
-                Err(RegistryError::Onnx(format!("operators that agents lack: {list}")))
+                let list: Vec<String> = unsupported
+                    .iter()
+                    .map(|Node { operator, node }| format!("{operator} ({node})"))
+                    .collect();
+                Err(RegistryError::Onnx(format!("operators that agents lack: {}", list.join(", "))))
+            }
+            // The agent names the file it was given, which is one of ours that nobody knows.
+            Ok(Check { error: Some(reason), .. }) => {
+                let ours = file.display().to_string();
+                let reason = reason.replace(&format!("{ours}: "), "").replace(&ours, "it");
+                Err(RegistryError::Onnx(reason))
             }
             _ => {
                 let mut reason = format!("{} {}", said.errors, String::from_utf8_lossy(&said.output));
