@@ -8,7 +8,6 @@ SHELL := /usr/bin/env bash
 
 CARGO_TARGET_DIR ?= $(CURDIR)/target
 export CARGO_TARGET_DIR
-PROGRAMS := -p dunlin-cli -p dunlin-server -p dunlin-agent -p dunlin-simulator
 ONCE_FLAG := $(if $(filter 1 yes true,$(ONCE)),--once)
 
 help: ## Say what there is
@@ -17,8 +16,8 @@ help: ## Say what there is
 setup: ## Check for Rust and a C compiler; as root, install what Debian has
 	@scripts/setup
 
-build: setup ## Build dunlin, dunlin-server, dunlin-agent and dunlin-sim
-	cargo build --locked $(PROGRAMS) --bins
+build: setup ## Build dunlin, dunlin-server, dunlin-agent and dunlin-sim (as one workspace: nothing is built twice)
+	cargo build --locked --workspace --bins
 
 demo: build ## Tell the whole story on this machine until Ctrl-C; ONCE=1 checks it and stops
 	"$(CARGO_TARGET_DIR)/debug/dunlin" demo $(ONCE_FLAG)

@@ -62,8 +62,10 @@ fn plan_one(generation: u64, wanted: &DesiredModel, record: Option<&Record>, slo
     let model = wanted.target.model();
     let answers = slots.current.as_ref().is_some_and(|slot| slot.model == *model);
     let same = record.filter(|record| record.model() == model);
-    let newer = same.is_none_or(|record| record.generation < generation);
-    let again = wanted.again && newer;
+    let new_wish = |record: &Record| {
+        record.generation < generation && (wanted.rollout.is_none() || wanted.rollout != record.rollout)
+    };
+    let again = wanted.again && same.is_none_or(new_wish);
     if let Some(record) = same {
         let moved = record.generation != generation || record.rollout != wanted.rollout;
         return match &record.state {
@@ -80,7 +82,7 @@ fn plan_one(generation: u64, wanted: &DesiredModel, record: Option<&Record>, slo
     match refused {
         Some(refused) if !wanted.again => {
             let message =
-                format!("it failed here before: {}; ask for it again to retry", refused.reason.message);
+                format!("it failed here before: {}; a new rollout of it tries again", refused.reason.message);
             Some(Plan::Refuse(wanted.clone(), Reason::new(&refused.reason.code, message)))
         }
         _ => Some(Plan::Begin(wanted.clone())),
@@ -137,6 +139,11 @@ mod tests {
         assert_eq!(plan(&desired(2, &want), &bad, &no_slots), [Plan::Adopt(want.clone())]);
         assert_eq!(plan(&desired(2, &again), &bad, &no_slots), [Plan::Begin(again.clone())]);
         assert_eq!(plan(&desired(1, &again), &bad, &no_slots), []);
+        // Nor again for the same rollout, when another model's wish has counted the generation up.
+        let rolled = DesiredModel { rollout: Some("r1".into()), ..again.clone() };
+        let mut rolled_bad = bad.clone();
+        rolled_bad.values_mut().for_each(|record| record.rollout = Some("r1".into()));
+        assert_eq!(plan(&desired(2, &rolled), &rolled_bad, &no_slots), [Plan::Adopt(rolled)]);
         // Committed, but its bundle was damaged and something else answers.
         let committed = record("rain-1.1.0", UpdateState::Committed, 2);
         assert_eq!(plan(&desired(2, &want), &committed, &slots("rain-1.0.0", None, true)), begin);

@@ -75,12 +75,12 @@ impl Record {
         self.target.model()
     }
 
-    /// Enters a state. A bad end is remembered.
+    /// Enters a state. A bad end is remembered by its first reason: what follows only refers to it.
     pub fn enter(&mut self, state: UpdateState, now_ms: i64) {
         if let UpdateState::Failed(reason) | UpdateState::RolledBack(reason) = &state {
-            let model = self.model().clone();
-            self.refused.retain(|refused| refused.model != model);
-            self.refused.push(Refused { model, reason: reason.clone() });
+            if !self.refused.iter().any(|refused| refused.model == *self.model()) {
+                self.refused.push(Refused { model: self.model().clone(), reason: reason.clone() });
+            }
             if self.refused.len() > MAX_REFUSED {
                 self.refused.remove(0);
             }

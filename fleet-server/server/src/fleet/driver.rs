@@ -86,7 +86,7 @@ impl Fleet {
                 self.keep(&mut stored, &decision, groups, now_ms).await?;
             }
             self.note_progress(memory, &stored.rollout, &views, now_ms).await?;
-            let orders = orders::of_decision(&decision, devices, desired);
+            let orders = orders::of_decision(&decision, desired);
             self.carry_out(memory, orders, now_ms).await?;
             *desired = self.store.read(desired::all).await?;
             if !moved || stored.rollout.phase.is_final() {

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use dunlin_protocol::{DeviceId, ModelName, ModelRef, update::UpdateState};
-use dunlin_rollout::{Decision, Rollout};
+use dunlin_protocol::{ModelName, ModelRef};
+use dunlin_rollout::Decision;
 
 use super::{
     Known,
@@ -11,7 +11,7 @@ use super::{
 };
 
 /// The orders of a decision that are not carried out yet.
-pub fn of_decision(decision: &Decision, devices: &[Known], stored: &Stored) -> Vec<Order> {
+pub fn of_decision(decision: &Decision, stored: &Stored) -> Vec<Order> {
     let rollout = &decision.next;
     let assign = decision.assign.iter().map(|device| (device, Some(rollout.model.clone())));
     let revert =
@@ -19,7 +19,8 @@ pub fn of_decision(decision: &Decision, devices: &[Known], stored: &Stored) -> V
     assign
         .chain(revert)
         .map(|(device, model)| Order {
-            again: model.as_ref() == Some(&rollout.model) && failed_before(devices, device, rollout),
+            // A rollout is the wish to try, also where the version failed before.
+            again: model.as_ref() == Some(&rollout.model),
             device: device.clone(),
             name: rollout.model.name.clone(),
             model,
@@ -27,19 +28,6 @@ pub fn of_decision(decision: &Decision, devices: &[Known], stored: &Stored) -> V
         })
         .filter(|order| !desired::fulfilled(stored.get(&order.device), order))
         .collect()
-}
-
-/// Whether the device failed this version in an earlier rollout. That it is rolled out again is the wish to try.
-fn failed_before(devices: &[Known], device: &DeviceId, rollout: &Rollout) -> bool {
-    devices
-        .iter()
-        .find(|known| known.id == *device)
-        .and_then(|known| known.update(&rollout.model.name))
-        .is_some_and(|update| {
-            update.model == rollout.model
-                && update.rollout.as_ref() != Some(&rollout.id)
-                && matches!(update.state, UpdateState::Failed(_) | UpdateState::RolledBack(_))
-        })
 }
 
 /// Orders for devices that no rollout speaks to: they run the champions. A device that was told a version by a
