@@ -146,6 +146,16 @@ pub fn maybe(value: &Option<f64>) -> String {
     value.as_ref().map_or_else(|| "–".to_owned(), figure)
 }
 
+/// A sentence with a capital in front, unless it begins with a name such as `dew_point_f`.
+pub fn sentence(text: &str) -> String {
+    let name = text.split_whitespace().next().is_some_and(|word| word.contains(['_', '-', '.']));
+    let mut letters = text.chars();
+    match letters.next() {
+        Some(first) if !name => first.to_uppercase().chain(letters).collect(),
+        _ => text.to_owned(),
+    }
+}
+
 /// A share as percent: `4.2 %`.
 pub fn percent(share: &f64) -> String {
     format!("{} %", figure(&(share * 100.0)))

@@ -24,7 +24,7 @@ struct Slot {
 /// evenly over the bars it covers; what lies outside the training data has a bar of its own at either end.
 pub fn paired(title: &str, bars: &Bars) -> Markup {
     let slots = slots(bars);
-    let (left, right, top, bottom) = (46.0, 930.0, 12.0, 250.0);
+    let (left, right, top, bottom) = (60.0, 930.0, 12.0, 250.0);
     let most = ceiling(slots.iter().flat_map(|s| [s.reference, s.window]).fold(0.0, f64::max));
     let width = (right - left) / slots.len().max(1) as f64;
     let mut body = String::new();
@@ -59,7 +59,7 @@ pub fn paired(title: &str, bars: &Bars) -> Markup {
             );
         }
         body.push_str("</g>");
-        if ends || (k % every == 0 && k + every / 2 < slots.len().saturating_sub(1)) || slots.len() <= 10 {
+        if ends || (k % every == 0 && k + every < slots.len()) || slots.len() <= 10 {
             let (anchor, place) = if ends && every > 1 { ("end", 1.0) } else { ("middle", 0.5) };
             let short: String =
                 slot.label.split(" to ").next().unwrap_or_default().chars().take(14).collect();
@@ -124,7 +124,8 @@ fn shares(counts: &[f64], outside: f64) -> Vec<f64> {
     counts.iter().map(|n| if total > 0.0 { n / total } else { 0.0 }).collect()
 }
 
-fn spread(edges: &[f64], shares: &[f64]) -> Vec<f64> {
+/// Shares of bins of any width, redrawn into [`DRAWN_BINS`] bars of equal width.
+pub fn spread(edges: &[f64], shares: &[f64]) -> Vec<f64> {
     let mut drawn = vec![0.0; DRAWN_BINS];
     let (Some(low), Some(high)) = (edges.first(), edges.last()) else { return drawn };
     let place = |v: f64| (v - low) / (high - low).max(f64::MIN_POSITIVE) * DRAWN_BINS as f64;

@@ -15,7 +15,7 @@ use crate::{
 /// Most columns that are drawn: the latest.
 pub const MAX_COLUMNS: usize = 120;
 
-const LEFT: f64 = 150.0;
+const LEFT: f64 = 190.0;
 const RIGHT: f64 = 930.0;
 const TOP: f64 = 16.0;
 const ROW: f64 = 28.0;
@@ -103,10 +103,10 @@ pub fn heat_map(model: &str, features: &[String], cells: &[DriftCell], markers: 
 }
 
 fn shortened(name: &str) -> String {
-    if name.chars().count() <= 20 {
+    if name.chars().count() <= 24 {
         return name.to_owned();
     }
-    name.chars().take(19).chain(['…']).collect()
+    name.chars().take(23).chain(['…']).collect()
 }
 
 fn level(cell: &DriftCell) -> &'static str {

@@ -71,7 +71,11 @@ fn headline(page: &DevicePage) -> Markup {
     if let Some(Spool { records, bytes, limit_bytes, dropped }) = page.spool {
         if records > 0 {
             let (kept, limit) = (words::bytes(&bytes), words::bytes(&limit_bytes));
-            out.push_str(&format!(", {} records kept ({kept} of {limit})", words::count(&records)));
+            out.push_str(&format!(
+                ", {} {} kept ({kept} of {limit})",
+                words::count(&records),
+                if records == 1 { "record" } else { "records" }
+            ));
         }
         if dropped > 0 {
             out.push_str(&format!(", {} merged or dropped since enrolment", words::count(&dropped)));

@@ -5,8 +5,8 @@ use askama::Template;
 use super::write;
 use crate::{
     charts::{bars, heat, spark},
-    views::{DriftCellPage, DriftDevice, DriftPage},
-    words::Markup,
+    views::{Bars, DriftCellPage, DriftDevice, DriftPage},
+    words::{self, Markup},
 };
 
 #[derive(Template)]
@@ -43,14 +43,20 @@ struct Cell<'a> {
 
 impl Cell<'_> {
     fn spark(&self, device: &DriftDevice) -> Markup {
-        spark::bars("distribution on this device", &device.shares)
+        let title = "distribution on this device";
+        match &self.page.bars {
+            Bars::Numeric { edges, .. } if edges.len() == device.shares.len() + 1 => {
+                spark::bars(title, &bars::spread(edges, &device.shares))
+            }
+            _ => spark::bars(title, &device.shares),
+        }
     }
 }
 
 /// `/drift`.
 pub fn drift(page: &DriftPage) -> String {
     let (headline, rest) = match (page.sentences.split_first(), &page.model, page.cells.is_empty()) {
-        (Some((first, rest)), _, _) => (first.clone(), rest),
+        (Some((first, rest)), _, _) => (words::sentence(first), rest),
         (None, None, _) => ("No model to watch yet.".to_owned(), &[][..]),
         (None, Some(model), true) => (format!("No windows of {model} in this span."), &[][..]),
         (None, Some(model), false) => (format!("All features of {model} agree with the reference."), &[][..]),

@@ -5,7 +5,11 @@ use axum::{
     extract::{Path, State},
 };
 use dunlin_monitoring::assess;
-use dunlin_protocol::statistics::{FeatureReference, FeatureStatistics};
+use dunlin_protocol::{
+    DeviceId,
+    message::Window,
+    statistics::{FeatureReference, FeatureStatistics},
+};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -94,6 +98,8 @@ pub struct DevicePart {
     pub missing: f64,
     /// Since when.
     pub since_ms: Option<i64>,
+    /// Its values in the bins of the reference, over the same span.
+    pub window: Counted,
 }
 
 /// A feature in a span of time.
@@ -176,7 +182,14 @@ fn look(model: &ModelBoard, feature: &str, (from, to): (i64, i64), api: &Api) ->
         .into_iter()
         .map(|verdict| DevicePart {
             device: verdict.device.to_string(),
-            verdict: verdict.assessment.verdict.word().into(),
+            // One device that differs while all others agree is a fault of its sensor: only the fleet can tell.
+            verdict: match said.faulty.iter().any(|(device, _)| *device == verdict.device) {
+                true => said.verdict.word().into(),
+                false => verdict.assessment.verdict.word().into(),
+            },
+            window: window(model, &verdict.device, index, (from_ms, to_ms))
+                .map(|statistics| counted(reference, &statistics))
+                .unwrap_or_default(),
             psi: verdict.assessment.psi,
             limit: verdict.assessment.limit,
             n: verdict.assessment.n,
@@ -199,6 +212,25 @@ fn look(model: &ModelBoard, feature: &str, (from, to): (i64, i64), api: &Api) ->
         reference: counted_reference(reference),
         window: statistics.map(|statistics| counted(reference, statistics)).unwrap_or_default(),
         devices,
+    })
+}
+
+/// What one device's windows of a span hold of a feature.
+fn window(
+    model: &ModelBoard,
+    device: &DeviceId,
+    feature: usize,
+    (from_ms, to_ms): (i64, i64),
+) -> Option<FeatureStatistics> {
+    let touches = |window: &&Window| {
+        window.start_ms < to_ms
+            && window.start_ms.saturating_add_unsigned(window.duration_ms.into()) > from_ms
+    };
+    let windows = model.devices.get(device)?.windows().filter(touches);
+    windows.filter_map(|window| window.inputs.get(feature).cloned()).reduce(|mut sum, next| {
+        // Windows of one reference have the same bins; another shape has nothing to add to this picture.
+        sum.merge(&next).ok();
+        sum
     })
 }
 

@@ -88,7 +88,7 @@ pub(super) async fn cell(
         mean: part.mean,
         missing: part.missing,
         since_ms: part.since_ms,
-        shares: Vec::new(),
+        shares: shares(&part.window),
     });
     let psi = found.psi.map(|value| Statistic { name: "PSI".into(), value, limit: found.limit });
     let ks = kolmogorov(&found.reference, &found.window);
@@ -108,6 +108,15 @@ pub(super) async fn cell(
         bars: bars(found.reference, found.window),
     };
     Ok(Html(pages::drift_cell(&page)))
+}
+
+/// Share of each bin.
+fn shares(counted: &Counted) -> Vec<f64> {
+    let all = total(counted) as f64;
+    if all == 0.0 {
+        return Vec::new();
+    }
+    counted.counts.iter().map(|count| *count as f64 / all).collect()
 }
 
 fn total(counted: &Counted) -> u64 {

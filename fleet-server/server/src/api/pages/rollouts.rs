@@ -64,7 +64,9 @@ pub(super) async fn show(
         .iter()
         .filter_map(|known| {
             let update = common::update(&known.update(name)?);
-            Some((known.id.as_str(), update.reason.unwrap_or(update.state)))
+            // A device may be at work on another version by now.
+            let about = update.model == stored.rollout.model.to_string();
+            about.then_some((known.id.as_str(), update.reason.unwrap_or(update.state)))
         })
         .collect();
     let plan = dunlin_rollout::plan(&stored.rollout);
