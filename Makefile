@@ -44,8 +44,8 @@ look: build ## The demo once, every dashboard page opened in headless Chromium; 
 	@scripts/look
 	"$(CARGO_TARGET_DIR)/debug/dunlin" demo --once --then scripts/look-live
 
-bench: ## Measure what things cost
-	cargo bench --locked --workspace --benches
+bench: ## Measure what things cost, next to their budgets
+	@scripts/bench
 
 clean: ## Remove everything that was built, and the demo's folder
 	cargo clean

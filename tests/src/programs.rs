@@ -30,6 +30,11 @@ impl Program {
         Self { child, log: log.to_owned() }
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Ends it as a power cut would: SIGKILL, at once.
     pub fn kill(&mut self) {
         // Both fail only when it has ended already.
