@@ -110,7 +110,8 @@ impl Fleet {
     pub fn start_server(&self) -> Program {
         let (http, mqtt) = (self.http_port.to_string(), self.mqtt_port.to_string());
         let folder = self.path("server");
-        let arguments = ["run", text(&folder), "--http-port", &http, "--mqtt-port", &mqtt];
+        let arguments =
+            ["run", text(&folder), "--listen", "127.0.0.1", "--http-port", &http, "--mqtt-port", &mqtt];
         Program::start("dunlin-server", &arguments, &self.path("server.log"))
     }
 
@@ -158,16 +159,24 @@ impl Fleet {
     /// # Panics
     /// When the server refuses it.
     pub fn enrol(&self, name: &str, settings: &str) -> Device {
+        let device = self.device(name, settings);
+        let said = device.enrol(self, &self.fingerprint, &self.enrolment_token());
+        assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+        device
+    }
+
+    /// Writes a device's agent.toml, anew on a port of its own if there was one. It is not enrolled by this.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    pub fn device(&self, name: &str, settings: &str) -> Device {
         let (folder, port) = (self.path(name), free_port());
         let config = format!(
             "data_dir = {:?}\n[serving]\nlisten = \"127.0.0.1:{port}\"\n[link]\nbackoff_max_seconds = 1\n{settings}",
             text(&folder)
         );
         let config = self.write(&format!("{name}.toml"), config);
-        let device = Device { name: name.into(), folder, config, port };
-        let said = device.enrol(self, &self.fingerprint, &self.enrolment_token());
-        assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
-        device
+        Device { name: name.into(), folder, config, port }
     }
 
     /// Trains and signs `rain` in this version from the readings' rows.

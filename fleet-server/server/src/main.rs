@@ -1,6 +1,6 @@
 //! The fleet server's program: `init` makes a folder, `run` serves it.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{net::IpAddr, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use dunlin_server::{app::App, config::Config, folder::Folder, init};
@@ -23,6 +23,9 @@ enum Verb {
     Run {
         /// The folder that `init` made.
         folder: PathBuf,
+        /// Address to listen on, for people and devices, instead of those in server.toml.
+        #[arg(long)]
+        listen: Option<IpAddr>,
         /// Port for HTTPS instead of the one in server.toml; 0 takes any that is free.
         #[arg(long)]
         http_port: Option<u16>,
@@ -40,7 +43,7 @@ fn main() -> ExitCode {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let outcome = match arguments.verb {
         Verb::Init(arguments) => init::run(&arguments),
-        Verb::Run { folder, http_port, mqtt_port } => run(folder, http_port, mqtt_port),
+        Verb::Run { folder, listen, http_port, mqtt_port } => run(folder, listen, http_port, mqtt_port),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -51,9 +54,17 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(folder: PathBuf, http_port: Option<u16>, mqtt_port: Option<u16>) -> anyhow::Result<()> {
+fn run(
+    folder: PathBuf,
+    listen: Option<IpAddr>,
+    http_port: Option<u16>,
+    mqtt_port: Option<u16>,
+) -> anyhow::Result<()> {
     let folder = Folder::new(folder);
     let mut config = Config::load(&folder.config())?;
+    if let Some(listen) = listen {
+        (config.http.listen, config.mqtt.listen) = (listen, listen);
+    }
     config.http.port = http_port.unwrap_or(config.http.port);
     config.mqtt.port = mqtt_port.unwrap_or(config.mqtt.port);
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {

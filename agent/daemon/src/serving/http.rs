@@ -7,7 +7,11 @@ use std::sync::{
 
 use axum::{
     Json, Router,
-    extract::{DefaultBodyLimit, Path, State, rejection::JsonRejection},
+    body::Bytes,
+    extract::{
+        DefaultBodyLimit, Path, State,
+        rejection::{BytesRejection, JsonRejection},
+    },
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -17,8 +21,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Config, LoadedModel, Models,
-    wire::{InferRequest, InferResponse, metadata, tensor_json},
+    Config, LoadedModel, Models, binary,
+    wire::{InferResponse, metadata, tensor_json},
 };
 use crate::pipeline::{Pipeline, recent::Feedback};
 
@@ -127,7 +131,7 @@ async fn model_version_ready(
     Ok(Json(json!({ "name": name, "ready": true })))
 }
 
-type Asked = Result<Json<InferRequest>, JsonRejection>;
+type Asked = Result<Bytes, BytesRejection>;
 
 async fn infer(
     State(api): State<Api>,
@@ -154,10 +158,8 @@ async fn answer(
     asked: Asked,
 ) -> Result<Json<InferResponse>, Failure> {
     let bad = |text: String| Failure(StatusCode::BAD_REQUEST, text);
-    if headers.contains_key("inference-header-content-length") {
-        return Err(bad("tensors are taken as JSON only; with tritonclient set binary_data=False".into()));
-    }
-    let Json(request) = asked.map_err(|error| Failure(error.status(), error.body_text()))?;
+    let body = asked.map_err(|error| Failure(error.status(), error.body_text()))?;
+    let (request, inputs) = binary::read(headers, &body).map_err(bad)?;
     let id = request
         .id
         .filter(|id| !id.is_empty())
@@ -165,12 +167,6 @@ async fn answer(
     if id.len() > 256 {
         return Err(bad("the id is longer than 256 bytes".into()));
     }
-    let inputs: Vec<_> = request
-        .inputs
-        .into_iter()
-        .map(|tensor| tensor.into_tensor())
-        .collect::<Result<_, _>>()
-        .map_err(bad)?;
     let (pipeline, model, asked_id) = (api.pipeline.clone(), loaded.clone(), id.clone());
     let run = tokio::task::spawn_blocking(move || pipeline.infer(&model, &asked_id, &inputs, None));
     let outputs = match run.await {

@@ -4,8 +4,10 @@
 //! loaded only if its bytes are those whose hash was recorded when its signature was verified.
 //! Does not verify signatures and does not decide which version is right: `update` does.
 //! Modules: [`slot`] is the disk; [`loaded`] one model in memory; [`models`] those that answer; [`wire`] the shapes of
-//! the Open Inference Protocol; [`http`] the local API; [`metrics`] its numbers; [`listen`] the socket.
+//! the Open Inference Protocol, [`binary`] its binary tensors; [`http`] the local API; [`metrics`] its numbers;
+//! [`listen`] the socket.
 
+pub mod binary;
 pub mod http;
 pub mod listen;
 pub mod loaded;

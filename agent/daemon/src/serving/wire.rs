@@ -39,6 +39,17 @@ pub struct WireTensor {
     /// Elements.
     #[serde(default)]
     pub data: Value,
+    /// Where the elements are when they are not in `data`.
+    #[serde(default)]
+    pub parameters: TensorParameters,
+}
+
+/// Parameters of a tensor.
+#[derive(Debug, Default, Deserialize)]
+pub struct TensorParameters {
+    /// Bytes behind the JSON that hold the elements (binary tensor data extension).
+    #[serde(default)]
+    pub binary_data_size: Option<usize>,
 }
 
 /// An answer.
@@ -81,15 +92,17 @@ impl WireTensor {
             Datatype::Fp64 => collect!(Fp64, number),
             Datatype::Bytes => collect!(Bytes, |v: &Value| v.as_str().map(str::to_owned)),
         };
-        let tensor = Tensor { name, shape: self.shape, data };
-        if !tensor.is_consistent() {
-            let (name, shape) = (&tensor.name, &tensor.shape);
-            return Err(format!(
-                "input `{name}` has {} elements, its shape {shape:?} says otherwise",
-                tensor.data.len()
-            ));
+        Self::checked(Tensor { name, shape: self.shape, data })
+    }
+
+    /// The tensor, if its shape fits its elements.
+    pub fn checked(tensor: Tensor) -> Result<Tensor, String> {
+        if tensor.is_consistent() {
+            return Ok(tensor);
         }
-        Ok(tensor)
+        let (name, shape) = (&tensor.name, &tensor.shape);
+        let length = tensor.data.len();
+        Err(format!("input `{name}` has {length} elements, its shape {shape:?} says otherwise"))
     }
 }
 

@@ -99,8 +99,9 @@ async fn open<'a>(dir: &'a Path, programs: &Programs, stations: u32) -> anyhow::
         .output("dunlin-server", &["init", server_path, "--owner-keys", owner_path, "--json"])
         .await?;
     let init: Value = serde_json::from_str(&init).context("dunlin-server init --json did not print JSON")?;
-    let mut server =
-        programs.start("dunlin-server", &["run", server_path, "--http-port", "0", "--mqtt-port", "0"])?;
+    // The demo is for this machine only, and takes what ports are free.
+    let run = ["run", server_path, "--listen", "127.0.0.1", "--http-port", "0", "--mqtt-port", "0"];
+    let mut server = programs.start("dunlin-server", &run)?;
     let run_file = server_dir.join("run.json");
     let run: Value = wait::until("the server answers", Duration::from_secs(30), || {
         let ready = server.check().and_then(|()| Ok(serde_json::from_slice(&std::fs::read(&run_file)?)?));

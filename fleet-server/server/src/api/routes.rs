@@ -167,7 +167,12 @@ pub fn document(specs: &[Spec]) -> OpenApi {
     let (mut paths, mut schemas) = (Paths::new(), Vec::new());
     for spec in specs {
         schemas.extend(spec.schemas.iter().cloned());
-        paths.add_path_operation(spec.path, vec![http_method(&spec.method)], operation(spec));
+        // OpenAPI has no sign for a parameter with slashes in it.
+        paths.add_path_operation(
+            spec.path.replace("{*", "{"),
+            vec![http_method(&spec.method)],
+            operation(spec),
+        );
     }
     let bearer = SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build());
     let mut components = utoipa::openapi::ComponentsBuilder::new().security_scheme("token", bearer);

@@ -16,8 +16,13 @@ async fn every_documented_path_has_a_handler() {
     let paths = document["paths"].as_object().unwrap();
     assert!(paths.len() >= 30, "{}", paths.len());
     for spec in all().specs {
-        let operation = &document["paths"][spec.path][spec.method.as_str().to_lowercase()];
+        let path = spec.path.replace("{*", "{");
+        let operation = &document["paths"][&path][spec.method.as_str().to_lowercase()];
         assert!(operation["summary"].is_string(), "{} {}", spec.method, spec.path);
+        let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
+        for name in path.split('{').skip(1).filter_map(|part| part.split('}').next()) {
+            assert!(parameters.iter().any(|parameter| parameter["name"] == name), "{path}: {name}");
+        }
         // A route that is not there answers with `unknown-path`, or 405 for a method it lacks.
         let path = spec.path.replace("{*path}", "x").replace(['{', '}'], "");
         if path.ends_with("/stream") || path.ends_with("/tap") {
