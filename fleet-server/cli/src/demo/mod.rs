@@ -46,11 +46,24 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let dir = arguments.dir.canonicalize()?;
     tokio::select! {
         told = story::tell(&dir, arguments.stations, then.as_deref(), arguments.once) => told,
-        _ = tokio::signal::ctrl_c() => {
+        asked = told_to_stop() => {
+            asked?;
             println!("\nStopped. Everything is in {}.", arguments.dir.display());
             Ok(())
         }
     }
+}
+
+/// Ends at Ctrl-C, at a request to terminate and when the terminal is closed: its programs must not outlive it.
+async fn told_to_stop() -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut terminate, mut hangup) = (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+        _ = terminate.recv() => (),
+        _ = hangup.recv() => (),
+    }
+    Ok(())
 }
 
 fn fresh_folder(dir: &PathBuf) -> anyhow::Result<()> {
