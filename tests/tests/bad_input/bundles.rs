@@ -75,7 +75,7 @@ fn a_bundle_that_changes_after_it_was_signed_is_refused_by_the_device_which_keep
     let serving = || device.status().unwrap().pointer("/state/serving/0/model/version").cloned();
     let day =
         r#"{"inputs": [{"name": "x", "shape": [1, 8], "datatype": "FP32", "data": [1,2,3,4,5,6,7,8]}]}"#;
-    let answer = || device.request("POST", "/v2/models/rain/infer", day).unwrap();
+    let answer = || device.request("POST", "/v2/models/rain/infer", day).unwrap()["outputs"].clone();
     fleet.train("1.0.0", "0..2000");
     let good = roll_out(&fleet, "1.0.0");
     assert_eq!(good["phase"], "completed", "{good}");

@@ -19,7 +19,7 @@ fn files(fleet: &Fleet) -> Vec<(PathBuf, Vec<&'static str>)> {
     let onnx = member(&bundle, "model.onnx");
     let not_onnx = vec!["not an ONNX model", "give the .onnx file itself"];
     let not_bundle = vec!["not a Dunlin bundle"];
-    let mut tar = vec![0; 2048];
+    let mut tar = [0; 2048];
     let header = member_header("notes.txt");
     tar[..512].copy_from_slice(&header);
     vec![
