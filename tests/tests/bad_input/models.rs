@@ -18,7 +18,7 @@ fn files(fleet: &Fleet) -> Vec<(PathBuf, Vec<&'static str>)> {
     let bundle = fs::read(stored(fleet, "1.0.0")).unwrap();
     let onnx = member(&bundle, "model.onnx");
     let not_onnx = vec!["not an ONNX model", "give the .onnx file itself"];
-    let not_bundle = vec!["not a Dunlin bundle"];
+    let not_bundle = ["not a Dunlin bundle"];
     let mut tar = [0; 2048];
     let header = member_header("notes.txt");
     tar[..512].copy_from_slice(&header);
@@ -31,10 +31,10 @@ fn files(fleet: &Fleet) -> Vec<(PathBuf, Vec<&'static str>)> {
         (fleet.write("empty.dunlin", ""), vec!["manifest.json is missing", "copy the file again"]),
         (fleet.write("truncated.dunlin", &bundle[..3000]), [&not_bundle[..], &["cut off"]].concat()),
         (
-            fleet.write("foreign.dunlin", &tar),
+            fleet.write("foreign.dunlin", tar),
             [&not_bundle[..], &["notes.txt", "NAME-VERSION.dunlin"]].concat(),
         ),
-        (fleet.write("foreign.tar", &tar), [&not_bundle[..], &["notes.txt", "NAME-VERSION.dunlin"]].concat()),
+        (fleet.write("foreign.tar", tar), [&not_bundle[..], &["notes.txt", "NAME-VERSION.dunlin"]].concat()),
     ]
 }
 
