@@ -7,12 +7,13 @@ const ONE_PLACE: [(&str, &[&str]); 9] = [
     ("ciborium", &["agent/protocol/src/cbor.rs", "agent/protocol/tests"]),
     ("serde_cbor", &["agent/protocol/tests"]),
     ("tract_onnx", &["agent/runtime"]),
-    // The server's tests play devices with it.
-    ("rumqttc", &["agent/daemon/src/link", "fleet-server/server/tests"]),
+    // The server's tests and those from outside play devices with it.
+    ("rumqttc", &["agent/daemon/src/link", "fleet-server/server/tests", "tests/tests"]),
     ("sysinfo", &["agent/daemon/src/board"]),
     ("sigstore_tuf", &["agent/trust"]),
     ("mqtt5", &["fleet-server/server/src/broker"]),
-    ("rusqlite", &["fleet-server/server"]),
+    // Tests from outside look into the store that they check.
+    ("rusqlite", &["fleet-server/server", "tests/tests"]),
     ("linfa", &["fleet-server/learning"]),
 ];
 
