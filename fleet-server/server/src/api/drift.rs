@@ -223,8 +223,7 @@ fn window(
     (from_ms, to_ms): (i64, i64),
 ) -> Option<FeatureStatistics> {
     let touches = |window: &&Window| {
-        window.start_ms < to_ms
-            && window.start_ms.saturating_add_unsigned(window.duration_ms) > from_ms
+        window.start_ms < to_ms && window.start_ms.saturating_add_unsigned(window.duration_ms) > from_ms
     };
     let windows = model.devices.get(device)?.windows().filter(touches);
     windows.filter_map(|window| window.inputs.get(feature).cloned()).reduce(|mut sum, next| {
