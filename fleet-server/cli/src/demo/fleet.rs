@@ -60,12 +60,14 @@ pub async fn rollout_is(api: &Api, id: &str, phases: &[&str]) -> anyhow::Result<
     })
 }
 
-/// Done when an open alert names this feature; gives its message.
-pub async fn alert_about(api: &Api, feature: &str) -> anyhow::Result<Look<String>> {
+/// Done when an open alert says that this device's sensor is broken; gives its message.
+pub async fn sensor_fault(api: &Api, device: &str, feature: &str) -> anyhow::Result<Look<String>> {
     let alerts: Value = api.get("/alerts?state=open").await?;
-    let about = list(&alerts, "alerts").iter().find(|alert| field(alert, "/feature") == feature);
-    Ok(match about {
+    let alerts = list(&alerts, "alerts");
+    let wanted = [("/kind", "sensor-fault"), ("/device", device), ("/feature", feature)];
+    let fits = |alert: &&Value| wanted.iter().all(|(path, value)| field(alert, path) == *value);
+    Ok(match alerts.iter().find(fits) {
         Some(alert) => Look::Done(field(alert, "/message")),
-        None => Look::NotYet(format!("{} open alerts, none about {feature}", list(&alerts, "alerts").len())),
+        None => Look::NotYet(format!("{} open alerts, none about {feature} on {device}", alerts.len())),
     })
 }

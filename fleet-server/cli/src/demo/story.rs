@@ -246,10 +246,10 @@ async fn break_sensors(stage: &mut Stage<'_>, flock: &mut Running) -> anyhow::Re
     flock.tell("fault 7 unit dew_point_f").await?;
     stage
         .say("Two sensors break: one station's pressure is stuck, another reports its dew point in Celsius.");
-    for feature in ["sea_level_pressure_hpa", "dew_point_f"] {
-        let what = format!("an alert names {feature}");
-        let message =
-            wait::until(&what, Duration::from_secs(120), || fleet::alert_about(&stage.api, feature)).await?;
+    for (device, feature) in [("station-03", "sea_level_pressure_hpa"), ("station-07", "dew_point_f")] {
+        let what = format!("an alert names {feature} on {device}");
+        let look = || fleet::sensor_fault(&stage.api, device, feature);
+        let message = wait::until(&what, Duration::from_secs(120), look).await?;
         stage.say(&format!("Seen: {message}"));
     }
     stage.look("/alerts", "what needs attention");
