@@ -22,6 +22,15 @@ pub use numeric::{NumericRecorder, NumericStatistics};
 pub use output::{LabelStatistics, LatencyHistogram, OutputRecorder, OutputStatistics};
 pub use reference::{FeatureReference, OutputReference, Reference, Spread};
 
+/// Largest sum that is believed: a billion of them still add up to a number.
+const MAX_SUM: f64 = 1e200;
+
+/// Reads a sum that a stranger sends: never NaN or infinite, so that sums of sums stay numbers.
+fn sum<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    let read = f64::deserialize(deserializer)?;
+    Ok(if read.is_nan() { 0.0 } else { read.clamp(-MAX_SUM, MAX_SUM) })
+}
+
 /// Statistics that cannot be combined: they were counted against different references.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("statistics of different shape cannot be merged: {0}")]
@@ -76,5 +85,20 @@ impl crate::message::Window {
         self.latency.merge(&later.latency);
         self.labels.merge(&later.labels);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_that_are_no_numbers_are_read_as_numbers() {
+        for (sent, read) in [(f64::NAN, 0.0), (f64::INFINITY, MAX_SUM), (-1e308, -MAX_SUM), (2.5, 2.5)] {
+            let labels = LabelStatistics { count: 1, errors: 0, squared_error: sent };
+            let bytes = crate::cbor::to_vec(&labels).unwrap();
+            let back: LabelStatistics = crate::cbor::from_slice(&bytes, 1000).unwrap();
+            assert_eq!(back.squared_error, read);
+        }
     }
 }

@@ -17,10 +17,13 @@ pub struct NumericStatistics {
     #[serde(default, skip_serializing_if = "is_zero")]
     pub non_finite: u64,
     /// Σ (x − c).
+    #[serde(deserialize_with = "super::sum")]
     pub sum: f64,
     /// Σ (x − c)².
+    #[serde(deserialize_with = "super::sum")]
     pub sum_squares: f64,
     /// Σ (x_i − c)(x_{i+1} − c) over neighbours in time.
+    #[serde(deserialize_with = "super::sum")]
     pub sum_lagged: f64,
     /// Number of neighbours in `sum_lagged`.
     pub pairs: u64,
@@ -34,13 +37,13 @@ pub struct NumericStatistics {
     #[serde(default, skip_serializing_if = "is_zero")]
     pub below: u64,
     /// Σ (x − c) of those.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero", deserialize_with = "super::sum")]
     pub below_sum: f64,
     /// Finite values larger than any in training.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub above: u64,
     /// Σ (x − c) of those.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero", deserialize_with = "super::sum")]
     pub above_sum: f64,
     /// Values per bin.
     pub bins: Counts,

@@ -26,8 +26,10 @@ pub enum OutputStatistics {
         /// Largest probability of each answer, in [`CONFIDENCE_BINS`] equal bins over [0, 1].
         confidence: Counts,
         /// Sum of the largest probabilities.
+        #[serde(deserialize_with = "super::sum")]
         confidence_sum: f64,
         /// Sum of the entropies of the probabilities, in nats.
+        #[serde(deserialize_with = "super::sum")]
         entropy_sum: f64,
     },
     /// A regression's answers.
@@ -209,6 +211,7 @@ pub struct LabelStatistics {
     /// How many of them were wrong (classification).
     pub errors: u64,
     /// Sum of squared errors (regression).
+    #[serde(deserialize_with = "super::sum")]
     pub squared_error: f64,
 }
 

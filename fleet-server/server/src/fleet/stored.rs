@@ -101,11 +101,14 @@ pub fn put(db: &Connection, stored: &StoredRollout) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// All rollouts, the newest first.
+/// All rollouts, the latest begun first, whatever the clock said. One that cannot be read is left out, and said so:
+/// it must not hold up all others.
 pub fn list(db: &Connection) -> rusqlite::Result<Vec<StoredRollout>> {
-    db.prepare_cached("SELECT body FROM rollouts ORDER BY created_ms DESC, rowid DESC")?
-        .query_map([], read)?
-        .collect()
+    let mut statement = db.prepare_cached("SELECT body FROM rollouts ORDER BY rowid DESC")?;
+    let rows = statement.query_map([], |row| {
+        Ok(read(row).inspect_err(|error| tracing::error!(%error, "a stored rollout cannot be read")).ok())
+    })?;
+    rows.filter_map(Result::transpose).collect()
 }
 
 /// One rollout.
