@@ -27,6 +27,7 @@ fn bench(c: &mut Criterion) {
                     sequence: minute as u64,
                     model: "rain-1.0.0".into(),
                     start_ms: minute * 60_000,
+                    received_ms: minute * 60_000,
                     body: vec![7; 1400],
                 })
                 .collect();

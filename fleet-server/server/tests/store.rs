@@ -17,7 +17,15 @@ fn open() -> (tempfile::TempDir, Store) {
 }
 
 fn window(device: i64, sequence: u64, start_ms: i64) -> NewWindow {
-    NewWindow { device, boot: 1, sequence, model: "rain-1.0.0".into(), start_ms, body: vec![0; 10] }
+    NewWindow {
+        device,
+        boot: 1,
+        sequence,
+        model: "rain-1.0.0".into(),
+        start_ms,
+        received_ms: 0,
+        body: vec![0; 10],
+    }
 }
 
 #[tokio::test]
@@ -51,7 +59,48 @@ async fn windows_that_start_in_the_same_second_all_stay_and_none_twice() {
         .await
         .unwrap();
     assert_eq!((all.len(), one.len(), fresh.len()), (3, 3, 2));
-    assert_eq!(store.write(|tx| windows::delete_before(tx, 6_000)).await.unwrap(), 3);
+}
+
+#[tokio::test]
+async fn a_record_is_stored_once_whatever_start_its_copies_claim() {
+    let (_place, store) = open();
+    let put = |window: NewWindow| store.write(move |tx| windows::put(tx, &window));
+    assert!(put(window(3, 7, 5_000)).await.unwrap().is_some());
+    assert_eq!(put(window(3, 7, 9_000_000)).await.unwrap(), None);
+    assert!(put(window(4, 7, 5_000)).await.unwrap().is_some(), "another device's record is another");
+}
+
+#[tokio::test]
+async fn a_crowd_of_windows_in_one_second_is_stored_whole() {
+    let (_place, store) = open();
+    let stored = store
+        .write(|tx| {
+            windows::put(tx, &window(3, 10_000, i64::MAX))?;
+            let mut keys = std::collections::BTreeSet::new();
+            for sequence in 0..300 {
+                keys.extend(windows::put(tx, &window(3, sequence, -1))?);
+            }
+            Ok(keys.len())
+        })
+        .await
+        .unwrap();
+    assert_eq!(stored, 300);
+}
+
+#[tokio::test]
+async fn windows_are_kept_by_when_they_came_not_by_what_the_device_thinks_the_time_is() {
+    let (_place, store) = open();
+    let came = |sequence, start_ms, received_ms| NewWindow { received_ms, ..window(3, sequence, start_ms) };
+    let (deleted, left) = store
+        .write(move |tx| {
+            windows::put(tx, &came(0, i64::MAX, 1_000))?;
+            windows::put(tx, &came(1, 0, 5_000))?;
+            let deleted = windows::delete_before(tx, 5_000)?;
+            Ok((deleted, windows::since(tx, 0, 10)?.len()))
+        })
+        .await
+        .unwrap();
+    assert_eq!((deleted, left), (1, 1));
 }
 
 #[tokio::test]

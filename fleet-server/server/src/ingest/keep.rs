@@ -49,6 +49,7 @@ pub async fn window(
         sequence: window.record.sequence,
         model: window.model.to_string(),
         start_ms: window.start_ms,
+        received_ms: now_ms,
         body: payload.to_vec(),
     };
     store

@@ -21,6 +21,7 @@ pub struct Migration {
 pub const ALL: &[Migration] = &[
     Migration { number: 1, name: "core", sql: include_str!("migrations/001_core.sql") },
     Migration { number: 2, name: "work", sql: include_str!("migrations/002_work.sql") },
+    Migration { number: 3, name: "once", sql: include_str!("migrations/003_once.sql") },
 ];
 
 /// Applies what is missing, each step in a transaction of its own.

@@ -1,7 +1,7 @@
 //! Windows: one row per device and window, keyed by start second and device number, the CBOR body as a blob.
 //!
-//! A key that another record holds already is resolved by the next second that is free. The probing meets the
-//! record itself if it was stored before: that is how a window is stored once.
+//! A key that another record holds already is resolved by a later second that is free. An index over device, boot and
+//! sequence knows a record that is there already.
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
@@ -9,8 +9,8 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 const DEVICE_BITS: u32 = 24;
 /// Highest second that fits a key beside the device number.
 const MAX_SECOND: i64 = i64::MAX >> DEVICE_BITS;
-/// Windows of one device that may crowd in consecutive seconds before one is refused.
-const MAX_PROBES: i64 = 100_000;
+/// Consecutive seconds that are tried before a window goes behind the device's latest one.
+const PROBES: i64 = 64;
 
 /// A window to store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub struct NewWindow {
     pub model: String,
     /// Start, milliseconds since 1970 by the device's clock.
     pub start_ms: i64,
+    /// When it came, milliseconds since 1970 by the server's clock.
+    pub received_ms: i64,
     /// The message as it came: CBOR of `protocol::message::Window` with its version envelope.
     pub body: Vec<u8>,
 }
@@ -55,19 +57,38 @@ fn keys(from_ms: i64, to_ms: i64) -> (i64, i64) {
 
 /// Stores a window, once: `Some(key)` if it is new.
 pub fn put(tx: &Transaction<'_>, window: &NewWindow) -> rusqlite::Result<Option<i64>> {
-    let mut find = tx.prepare_cached("SELECT boot, sequence FROM windows WHERE key = ?1")?;
-    let mut key = key_of(window.start_ms, window.device);
-    let id = (window.boot.cast_signed(), window.sequence.cast_signed());
-    for _ in 0..MAX_PROBES {
-        let there: Option<(i64, i64)> =
-            find.query_row([key], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-        match there {
-            Some(there) if there == id => return Ok(None),
-            Some(_) => key = key.checked_add(1 << DEVICE_BITS).unwrap_or(window.device),
-            None => return insert(tx, key, window).map(Some),
+    let known = tx
+        .prepare_cached("SELECT 1 FROM windows WHERE device = ?1 AND boot = ?2 AND sequence = ?3")?
+        .exists(params![window.device, window.boot.cast_signed(), window.sequence.cast_signed()])?;
+    if known {
+        return Ok(None);
+    }
+    let key = free_key(tx, key_of(window.start_ms, window.device), window.device)?;
+    insert(tx, key, window).map(Some)
+}
+
+/// The key itself, the next second's that is free, or, in a crowd, the one behind the device's latest window.
+fn free_key(tx: &Transaction<'_>, key: i64, device: i64) -> rusqlite::Result<i64> {
+    let mut taken = tx.prepare_cached("SELECT 1 FROM windows WHERE key = ?1")?;
+    let seconds = |from: i64| (0..PROBES).map_while(move |step| from.checked_add(step << DEVICE_BITS));
+    for key in seconds(key) {
+        if !taken.exists([key])? {
+            return Ok(key);
         }
     }
-    Err(rusqlite::Error::StatementChangedRows(0))
+    let latest: i64 = tx
+        .prepare_cached("SELECT MAX(key) FROM windows INDEXED BY windows_of_device WHERE device = ?1")?
+        .query_row([device], |row| row.get(0))?;
+    match latest.checked_add(1 << DEVICE_BITS) {
+        Some(behind) => Ok(behind),
+        // Somebody filled the end of time: the first gap from the beginning is as good as any.
+        None => tx
+            .prepare_cached(
+                "SELECT MIN(a.key) + 16777216 FROM windows a INDEXED BY windows_of_device
+                 WHERE a.device = ?1 AND NOT EXISTS (SELECT 1 FROM windows b WHERE b.key = a.key + 16777216)",
+            )?
+            .query_row([device], |row| row.get(0)),
+    }
 }
 
 fn insert(tx: &Transaction<'_>, key: i64, window: &NewWindow) -> rusqlite::Result<i64> {
@@ -82,7 +103,8 @@ fn insert(tx: &Transaction<'_>, key: i64, window: &NewWindow) -> rusqlite::Resul
         window.model,
         window.body
     ])?;
-    tx.prepare_cached("INSERT INTO arrivals (window) VALUES (?1)")?.execute([key])?;
+    tx.prepare_cached("INSERT INTO arrivals (window, received_ms) VALUES (?1, ?2)")?
+        .execute([key, window.received_ms])?;
     Ok(key)
 }
 
@@ -132,9 +154,21 @@ pub fn last_arrival(db: &Connection) -> rusqlite::Result<i64> {
     db.query_row("SELECT COALESCE(MAX(arrival), 0) FROM arrivals", [], |row| row.get(0))
 }
 
-/// Deletes windows that start before `before_ms`. Returns how many.
+/// Deletes windows that arrived before `before_ms`, whatever their devices' clocks said. Returns how many.
 pub fn delete_before(tx: &Transaction<'_>, before_ms: i64) -> rusqlite::Result<usize> {
-    let key = key_of(before_ms, 0);
-    tx.execute("DELETE FROM arrivals WHERE window < ?1", [key])?;
-    tx.execute("DELETE FROM windows WHERE key < ?1", [key])
+    // Arrivals are in the order of time: this reads what is deleted and one row more.
+    let kept: i64 = tx
+        .query_row(
+            "SELECT arrival FROM arrivals WHERE received_ms >= ?1 ORDER BY arrival LIMIT 1",
+            [before_ms],
+            |row| row.get(0),
+        )
+        .optional()?
+        .unwrap_or(i64::MAX);
+    let deleted = tx.execute(
+        "DELETE FROM windows WHERE key IN (SELECT window FROM arrivals WHERE arrival < ?1)",
+        [kept],
+    )?;
+    tx.execute("DELETE FROM arrivals WHERE arrival < ?1", [kept])?;
+    Ok(deleted)
 }
