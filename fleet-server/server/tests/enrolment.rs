@@ -4,7 +4,11 @@
 
 mod support;
 
-use dunlin_server::{access::tokens::NewToken, clock::now_ms, storage::tokens};
+use dunlin_server::{
+    access::{Caller, tokens::NewToken},
+    clock::now_ms,
+    storage::tokens,
+};
 use rcgen::{KeyPair, PKCS_ED25519};
 use support::{Rig, csr, enrol_token};
 
@@ -88,7 +92,7 @@ async fn guessing_tokens_is_stopped() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_login_link_works_once_and_secrets_are_stored_as_hashes() {
     let rig = Rig::start().await;
-    let url = rig.access.create_login_link("ann").await.unwrap();
+    let url = rig.access.create_login_link(&Caller { who: "ann".into(), token: None }).await.unwrap();
     let code = url.split_once("code=").unwrap().1.to_owned();
     let cookie = rig.access.redeem_login(&code).await.unwrap();
     assert!(cookie.contains("HttpOnly; SameSite=Lax; Secure"), "{cookie}");
@@ -102,7 +106,7 @@ async fn a_login_link_works_once_and_secrets_are_stored_as_hashes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_enrolment_token_opens_no_interface_and_a_revoked_one_neither() {
+async fn an_enrolment_token_opens_no_interface_and_a_revoked_one_neither_nor_what_it_made() {
     let rig = Rig::start().await;
     let enrol = rig.token(enrol_token(None)).await;
     assert_eq!(rig.access.caller_by_token(&enrol).await.unwrap_err().code, "unauthorised");
@@ -115,10 +119,44 @@ async fn an_enrolment_token_opens_no_interface_and_a_revoked_one_neither() {
     };
     let api = rig.access.create_token("test", &wish).await.unwrap();
     assert_eq!(rig.access.caller_by_token(&api.token).await.unwrap().who, "token robot");
+    let caller = rig.access.caller_by_token(&api.token).await.unwrap();
+    let link = || rig.access.create_login_link(&caller);
+    let code = |url: String| url.split_once("code=").unwrap().1.to_owned();
+    let (used, unused) = (code(link().await.unwrap()), code(link().await.unwrap()));
+    let cookie = rig.access.redeem_login(&used).await.unwrap();
+    let session = cookie.split_once('=').unwrap().1.split(';').next().unwrap().to_owned();
+    assert_eq!(rig.access.caller_by_session(&session).await.unwrap(), caller);
     rig.access.revoke_token("test", &api.id).await.unwrap();
     assert!(rig.access.caller_by_token(&api.token).await.is_err());
+    assert!(rig.access.caller_by_session(&session).await.is_err(), "a session ends with its token");
+    assert!(rig.access.redeem_login(&unused).await.is_err(), "so does a link");
     let now = now_ms();
     let rows = rig.store.read(tokens::list).await.unwrap();
     assert!(rows.iter().any(|row| row.revoked_ms.is_some_and(|at| at <= now)));
+    rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_for_one_use_is_used_once_however_many_ask_at_the_same_time() {
+    let rig = Rig::start().await;
+    let wish = NewToken {
+        kind: dunlin_server::access::tokens::Kind::Api,
+        uses: Some(1),
+        expires_seconds: None,
+        label: "once".into(),
+        device: None,
+    };
+    let token = rig.access.create_token("test", &wish).await.unwrap().token;
+    let asked: Vec<_> = (0..20)
+        .map(|_| {
+            let (access, token) = (rig.access.clone(), token.clone());
+            tokio::spawn(async move { access.caller_by_token(&token).await.is_ok() })
+        })
+        .collect();
+    let mut let_in = 0;
+    for one in asked {
+        let_in += usize::from(one.await.unwrap());
+    }
+    assert_eq!(let_in, 1);
     rig.stop().await;
 }

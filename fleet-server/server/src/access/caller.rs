@@ -19,6 +19,8 @@ pub struct Peer(pub SocketAddr);
 pub struct Caller {
     /// Their name, for the book of changes.
     pub who: String,
+    /// The token that their right comes from.
+    pub token: Option<String>,
 }
 
 /// 401, with the reason.

@@ -86,7 +86,7 @@ async fn revoke(
 }
 
 async fn link(caller: Caller, State(access): State<Arc<Access>>) -> Result<Response, ApiError> {
-    let url = access.create_login_link(&caller.who).await?;
+    let url = access.create_login_link(&caller).await?;
     Ok((StatusCode::CREATED, Json(json!({ "url": url }))).into_response())
 }
 

@@ -181,10 +181,12 @@ impl Access {
             {
                 if row.uses_left.is_some() {
                     let id = row.id.clone();
-                    self.store.write(move |tx| tokens::used(tx, &id, now)).await?;
+                    if !self.store.write(move |tx| tokens::used(tx, &id, now)).await? {
+                        return Err(super::caller::unauthorised(format!("API token {} is used up", row.id)));
+                    }
                 }
-                let name = if row.label.is_empty() { row.id } else { row.label };
-                Ok(Caller { who: format!("token {name}") })
+                let name = if row.label.is_empty() { row.id.clone() } else { row.label };
+                Ok(Caller { who: format!("token {name}"), token: Some(row.id) })
             }
             Some(row) if row.kind == "api" && status(&row, now) != "usable" => {
                 Err(super::caller::unauthorised(format!("API token {} is {}", row.id, status(&row, now))))

@@ -78,13 +78,15 @@ pub fn list(db: &Connection) -> rusqlite::Result<Vec<TokenRow>> {
         .collect()
 }
 
-/// Counts one use.
-pub fn used(tx: &Transaction<'_>, id: &str, now_ms: i64) -> rusqlite::Result<()> {
-    tx.execute(
-        "UPDATE tokens SET uses_left = uses_left - 1, last_used_ms = ?2 WHERE id = ?1",
+/// Takes one use. Says whether there was one to take: of two that ask for the last one, one gets it.
+pub fn used(tx: &Transaction<'_>, id: &str, now_ms: i64) -> rusqlite::Result<bool> {
+    let changed = tx.execute(
+        "UPDATE tokens SET uses_left = uses_left - 1, last_used_ms = ?2
+         WHERE id = ?1 AND (uses_left IS NULL OR uses_left > 0) AND revoked_ms IS NULL
+           AND (expires_ms IS NULL OR expires_ms > ?2)",
         params![id, now_ms],
     )?;
-    Ok(())
+    Ok(changed > 0)
 }
 
 /// Revokes a token. Says whether there was one to revoke.
@@ -96,43 +98,72 @@ pub fn revoke(tx: &Transaction<'_>, id: &str, now_ms: i64) -> rusqlite::Result<b
     Ok(changed > 0)
 }
 
+/// Who comes in by a link or session, and by which token they got it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Visitor {
+    /// Their name.
+    pub who: String,
+    /// The token that vouches for them: without it, or when it has ended, they have no right.
+    pub token: Option<String>,
+}
+
+/// What holds while the token that vouches is good; `?2` is now.
+const VOUCHED: &str = "(token IS NULL OR EXISTS (SELECT 1 FROM tokens WHERE id = token
+    AND revoked_ms IS NULL AND (tokens.expires_ms IS NULL OR tokens.expires_ms > ?2)))";
+
 /// Keeps a login link.
-pub fn put_link(tx: &Transaction<'_>, hash: &[u8], who: &str, expires_ms: i64) -> rusqlite::Result<()> {
+pub fn put_link(
+    tx: &Transaction<'_>,
+    hash: &[u8],
+    visitor: &Visitor,
+    expires_ms: i64,
+) -> rusqlite::Result<()> {
     tx.execute(
-        "INSERT INTO login_links (hash, who, expires_ms) VALUES (?1, ?2, ?3)",
-        params![hash, who, expires_ms],
+        "INSERT INTO login_links (hash, who, token, expires_ms) VALUES (?1, ?2, ?3, ?4)",
+        params![hash, visitor.who, visitor.token, expires_ms],
     )?;
     Ok(())
 }
 
-/// Takes a login link out: for whom it was and when it ends.
-pub fn take_link(tx: &Transaction<'_>, hash: &[u8]) -> rusqlite::Result<Option<(String, i64)>> {
-    tx.query_row("DELETE FROM login_links WHERE hash = ?1 RETURNING who, expires_ms", [hash], |row| {
-        Ok((row.get(0)?, row.get(1)?))
-    })
+/// Takes a login link out, if it is good: for whom it was.
+pub fn take_link(tx: &Transaction<'_>, hash: &[u8], now_ms: i64) -> rusqlite::Result<Option<Visitor>> {
+    tx.query_row(
+        &format!(
+            "DELETE FROM login_links WHERE hash = ?1 AND login_links.expires_ms > ?2 AND {VOUCHED}
+             RETURNING who, token"
+        ),
+        params![hash, now_ms],
+        visitor,
+    )
     .optional()
+}
+
+fn visitor(row: &Row<'_>) -> rusqlite::Result<Visitor> {
+    Ok(Visitor { who: row.get(0)?, token: row.get(1)? })
 }
 
 /// Keeps a session.
 pub fn put_session(
     tx: &Transaction<'_>,
     hash: &[u8],
-    who: &str,
+    visitor: &Visitor,
     now_ms: i64,
     expires_ms: i64,
 ) -> rusqlite::Result<()> {
     tx.execute(
-        "INSERT INTO sessions (hash, who, created_ms, expires_ms) VALUES (?1, ?2, ?3, ?4)",
-        params![hash, who, now_ms, expires_ms],
+        "INSERT INTO sessions (hash, who, token, created_ms, expires_ms) VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![hash, visitor.who, visitor.token, now_ms, expires_ms],
     )?;
     Ok(())
 }
 
-/// Whose session this is, unless it has ended.
-pub fn session(db: &Connection, hash: &[u8], now_ms: i64) -> rusqlite::Result<Option<String>> {
-    db.prepare_cached("SELECT who FROM sessions WHERE hash = ?1 AND expires_ms > ?2")?
-        .query_row(params![hash, now_ms], |row| row.get(0))
-        .optional()
+/// Whose session this is, unless it or the token behind it has ended.
+pub fn session(db: &Connection, hash: &[u8], now_ms: i64) -> rusqlite::Result<Option<Visitor>> {
+    db.prepare_cached(&format!(
+        "SELECT who, token FROM sessions WHERE hash = ?1 AND sessions.expires_ms > ?2 AND {VOUCHED}"
+    ))?
+    .query_row(params![hash, now_ms], visitor)
+    .optional()
 }
 
 /// Ends a session.
