@@ -8,8 +8,9 @@ use tokio::sync::{Mutex, Notify};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    StoredRollout, device,
+    StoredRollout, desired, device,
     driver::Memory,
+    orders,
     stored::{self, Mark, Summary},
     waves,
 };
@@ -156,9 +157,11 @@ impl Fleet {
     /// As [`Fleet::start`].
     pub async fn plan(&self, start: &Start) -> Result<Rollout, FleetError> {
         let model = start.model.clone();
-        let (row, devices, rollouts) = self
+        let (row, devices, told, rollouts) = self
             .store
-            .read(move |db| Ok((rows::find(db, &model)?, device::all(db)?, stored::list(db)?)))
+            .read(move |db| {
+                Ok((rows::find(db, &model)?, device::all(db)?, desired::all(db)?, stored::list(db)?))
+            })
             .await?;
         let stage = row.map(|row| row.stage);
         let reason = match stage {
@@ -193,7 +196,7 @@ impl Fleet {
         let members = usable
             .into_iter()
             .filter(|known| asked.as_ref().is_none_or(|asked| asked.contains(&known.id)))
-            .map(|known| (known.id.clone(), known.serving(&start.model.name)));
+            .map(|known| (known.id.clone(), orders::before(known, told.get(&known.id), &start.model.name)));
         Ok(Rollout::new(new_id(), start.model.clone(), members, waves, now_ms())?)
     }
 
