@@ -1,5 +1,7 @@
 //! A simple list of alerts: opened by findings, closed when they stay away.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use dunlin_protocol::{DeviceId, ModelName};
 use serde::{Deserialize, Serialize};
 
@@ -92,14 +94,17 @@ pub enum AlertChange {
 /// alert in `previous` is ignored. Two findings of one key count as the first.
 pub fn alerts(previous: &[Alert], findings: &[Finding], policy: &Policy, now_ms: i64) -> Vec<AlertChange> {
     let mut changes = Vec::new();
-    let open: Vec<&Alert> = previous.iter().filter(|alert| alert.state != AlertState::Closed).collect();
-    let mut done: Vec<String> = Vec::new();
+    let mut open: BTreeMap<String, &Alert> = BTreeMap::new();
+    for alert in previous.iter().filter(|alert| alert.state != AlertState::Closed) {
+        open.entry(alert.finding.key()).or_insert(alert);
+    }
+    let mut done: BTreeSet<String> = BTreeSet::new();
     for finding in findings {
         let key = finding.key();
-        if done.contains(&key) {
+        if !done.insert(key.clone()) {
             continue;
         }
-        match open.iter().find(|alert| alert.finding.key() == key) {
+        match open.get(&key) {
             Some(alert) => {
                 // It began when it first began; what got worse wants to be seen again.
                 let since_ms = alert.finding.since_ms.min(finding.since_ms);
@@ -124,9 +129,8 @@ pub fn alerts(previous: &[Alert], findings: &[Finding], policy: &Policy, now_ms:
                 }));
             }
         }
-        done.push(key);
     }
-    for alert in open.iter().filter(|alert| !done.contains(&alert.finding.key())) {
+    for (_, alert) in open.iter().filter(|(key, _)| !done.contains(*key)) {
         if now_ms.saturating_sub(alert.last_ms) >= policy.close_after_ms {
             changes.push(AlertChange::Close(Alert { state: AlertState::Closed, ..(*alert).clone() }));
         }

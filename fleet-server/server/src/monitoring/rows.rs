@@ -67,7 +67,9 @@ pub fn acknowledge(db: &Connection, id: i64) -> rusqlite::Result<Option<AlertRow
 
 /// The alerts that are not closed, as the decider of alerts sees them.
 pub fn followed(db: &Connection) -> rusqlite::Result<Vec<Alert>> {
-    Ok(list(db, false)?.into_iter().map(AlertRow::into_alert).collect())
+    db.prepare_cached(&format!("{COLUMNS} WHERE state <> 'closed' ORDER BY id DESC"))?
+        .query_map([], |row| read(row).map(AlertRow::into_alert))?
+        .collect()
 }
 
 impl AlertRow {
