@@ -83,7 +83,7 @@ impl WireTensor {
         // JSON has no NaN; null stands for a missing number.
         let number = |v: &Value| if v.is_null() { Some(f64::NAN) } else { v.as_f64() };
         let data = match self.datatype {
-            Datatype::Bool => collect!(Bool, |v: &Value| v.as_bool().or(Some(v.as_i64()? != 0))),
+            Datatype::Bool => collect!(Bool, |v: &Value| v.as_bool().or_else(|| Some(v.as_i64()? != 0))),
             Datatype::Uint8 => collect!(Uint8, |v| whole(v).and_then(|x| u8::try_from(x).ok())),
             Datatype::Int8 => collect!(Int8, |v| whole(v).and_then(|x| i8::try_from(x).ok())),
             Datatype::Int32 => collect!(Int32, |v| whole(v).and_then(|x| i32::try_from(x).ok())),
