@@ -21,8 +21,7 @@ pub fn json(value: &Value) -> anyhow::Result<()> {
 /// Prints rows under headings, or a hint when there are none.
 pub fn table<const N: usize>(headings: [&str; N], rows: Vec<[String; N]>, when_empty: &str) {
     if rows.is_empty() {
-        println!("{when_empty}");
-        return;
+        return line(when_empty);
     }
     let mut table = Table::new();
     table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
@@ -30,7 +29,14 @@ pub fn table<const N: usize>(headings: [&str; N], rows: Vec<[String; N]>, when_e
     for row in rows {
         table.add_row(row);
     }
-    println!("{table}");
+    line(&table.to_string());
+}
+
+/// Prints a line. Whoever reads the other end of a pipe may have enough and leave: that is no error.
+pub fn line(text: &str) {
+    if let Err(error) = writeln!(std::io::stdout(), "{text}") {
+        std::process::exit(i32::from(error.kind() != std::io::ErrorKind::BrokenPipe));
+    }
 }
 
 /// A field as text; nested by `/`, empty where it is absent or null.

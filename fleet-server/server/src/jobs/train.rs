@@ -82,6 +82,10 @@ async fn score(
     data: Arc<Dataset>,
     request: TrainRequest,
 ) -> Result<Option<Champion>, String> {
+    if row.manifest.spec.target.as_deref().is_some_and(|target| target != request.target) {
+        tracing::warn!(model = %row.model, target = %request.target, "the champion answers another question");
+        return Ok(None);
+    }
     let held = tokio::task::spawn_blocking(move || {
         dunlin_learning::holdout(&data, &request).map(|rows| rows.write_csv())
     });
