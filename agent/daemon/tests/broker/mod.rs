@@ -125,8 +125,10 @@ impl Connection {
     async fn write(&mut self, kind: u8, body: &[u8]) {
         let mut packet = vec![kind, body.len() as u8];
         packet.extend(body);
-        self.stream.write_all(&packet).await.unwrap();
-        self.stream.flush().await.unwrap();
+        // The device may have left meanwhile; the next read tells.
+        if self.stream.write_all(&packet).await.is_ok() {
+            let _ = self.stream.flush().await;
+        }
     }
 
     /// The next publish; subscriptions are granted and states acknowledged on the way. `None` when the device left.
