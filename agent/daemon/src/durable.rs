@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use serde::{Serialize, de::DeserializeOwned};
 
 /// Replaces `path` with `bytes`, readable by its owner only. After a crash the old or the new file is there, whole.
+/// A failure leaves nothing beside it: on a full disk every byte counts.
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let parent = parent(path);
     fs::create_dir_all(parent)?;
@@ -19,9 +20,13 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(&beside)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    rename(&beside, path)
+    let written = file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| rename(&beside, path));
+    if written.is_err()
+        && let Err(error) = fs::remove_file(&beside)
+    {
+        tracing::debug!(path = %beside.display(), %error, "a half-written file stays");
+    }
+    written
 }
 
 /// Renames and flushes the folder.
