@@ -25,12 +25,12 @@ use crate::{
         recent::Recent,
     },
     sampling::Sampler,
-    serving::{self, Models},
+    serving::{self, Models, Shelf},
     source::{Rows, faults::Fault},
     spool::Spool,
     status,
     telemetry::{Events, Windows},
-    update::{self, Driver, Updates, work::Worker},
+    update::{self, Driver, Ledger, Updates, work::Worker},
 };
 
 /// What surrounds an agent: the parts of the world that a simulator replaces.
@@ -93,15 +93,21 @@ impl Agent {
         let listener = serving::listen::bind(&config.serving.listen).await?;
 
         // Before any model is loaded: a crash loop must be seen by the start after it.
-        let ended = update::driver::count_start(&data_dir, &*clock, &config.update)?;
+        let (shelf, mut damages) = Shelf::open(&data_dir);
+        let (mut ledger, damaged) = Ledger::open(&data_dir);
+        damages.extend(damaged);
+        let ended = update::start::count_start(&mut ledger, &shelf, &*clock, &config.update);
+        let (models, failed) = Models::load(&shelf, clock.now_ms());
+        let (models, shelf) = (Arc::new(models), Arc::new(shelf));
         let boot = rand::random::<u64>() >> 11;
         let spool = Arc::new(Spool::open(&data_dir.join("spool"), &config.spool, boot)?);
         let events = Events::new(spool.clone(), clock.clone());
-        let (models, damages) = Models::load(&data_dir, clock.now_ms());
-        let models = Arc::new(models);
         events.tell("boot", Severity::Info, format!("agent {} started", env!("CARGO_PKG_VERSION")));
         for damage in damages {
-            events.tell("model-failed", Severity::Error, damage.message);
+            events.tell("state-damaged", Severity::Error, damage);
+        }
+        for failure in failed {
+            events.tell("model-failed", Severity::Error, failure);
         }
         for record in ended {
             events.tell_update(Severity::Error, record.report(None));
@@ -128,13 +134,15 @@ impl Agent {
             data_dir,
             config: config.update.clone(),
             models: models.clone(),
+            shelf,
             clock: clock.clone(),
             identity: identity.clone(),
             client: None,
             verified: None,
             tested: None,
         };
-        let driver = Driver::new(worker, events.clone(), shared.updates.clone(), changed.clone(), wishes)?;
+        let updates = shared.updates.clone();
+        let driver = Driver::new(worker, ledger, events.clone(), updates, changed.clone(), wishes);
         tasks.spawn(driver.run(stop.child_token()));
         let sampler = Sampler::new(config.sampling, spool.clone(), clock.clone());
         let pipeline = Arc::new(Pipeline { models, recent: Recent::default(), sampler });

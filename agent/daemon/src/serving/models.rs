@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    path::Path,
     sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
@@ -10,8 +9,8 @@ use dunlin_protocol::{ModelName, ModelRef, message::Serving};
 use tokio::sync::watch;
 
 use super::{
-    LoadedModel,
-    slot::{Folder, Slot, Slots},
+    LoadedModel, Shelf,
+    slot::{Folder, Slot},
 };
 
 /// A name's answering model with what stands behind it.
@@ -43,35 +42,26 @@ impl Default for Models {
     }
 }
 
-/// A slot that could not be used at start.
-#[derive(Debug)]
-pub struct Damage {
-    /// The model that should have answered.
-    pub model: ModelRef,
-    /// Why it cannot, and what answers instead.
-    pub message: String,
-}
-
 impl Models {
-    /// Loads what the slots on disk say. A damaged current bundle falls back to the last known good one.
-    pub fn load(data_dir: &Path, now_ms: i64) -> (Self, Vec<Damage>) {
+    /// Loads what the slots say. A damaged current bundle falls back to the last known good one. Also returns, for
+    /// people, what could not be used and what answers instead.
+    pub fn load(shelf: &Shelf, now_ms: i64) -> (Self, Vec<String>) {
         let (models, mut damages) = (Self::default(), Vec::new());
-        for name in Folder::names(data_dir) {
-            let folder = Folder::new(data_dir, &name);
-            let mut slots = match folder.read() {
-                Ok(slots) => slots,
-                Err(error) => {
-                    tracing::error!(model.name = %name, error = %format!("{error:#}"), "slots cannot be read");
-                    continue;
-                }
-            };
+        for name in shelf.names() {
+            let (folder, mut slots) = (shelf.folder(&name), shelf.get(&name));
             while let Some(slot) = slots.current.clone() {
                 match open(&folder, &slot, now_ms) {
                     Ok(loaded) => {
                         models.put(Arc::new(loaded), slots.previous.as_ref().map(|slot| slot.model.clone()));
                         break;
                     }
-                    Err(error) => damages.push(fall_back(&folder, &mut slots, &slot, &error)),
+                    Err(error) => {
+                        if slots.go_back().is_none() {
+                            slots.current = None;
+                        }
+                        shelf.settle(&name, slots.clone());
+                        damages.push(damage(&slot, slots.current.as_ref(), &error));
+                    }
                 }
             }
         }
@@ -174,16 +164,9 @@ fn open(folder: &Folder, slot: &Slot, now_ms: i64) -> anyhow::Result<LoadedModel
     Ok(loaded)
 }
 
-fn fall_back(folder: &Folder, slots: &mut Slots, slot: &Slot, error: &anyhow::Error) -> Damage {
-    let instead = slots.go_back().map(|slot| slot.model.clone());
-    if instead.is_none() {
-        slots.current = None;
-    }
-    if let Err(error) = folder.write(slots) {
-        tracing::error!(error = %format!("{error:#}"), "the fallback could not be recorded");
-    }
-    let way = instead.map_or("nothing else is here; it is fetched again".into(), |model| {
-        format!("{model} answers instead")
+fn damage(slot: &Slot, instead: Option<&Slot>, error: &anyhow::Error) -> String {
+    let way = instead.map_or("nothing else is here; it is fetched again".into(), |slot| {
+        format!("{} answers instead", slot.model)
     });
-    Damage { model: slot.model.clone(), message: format!("{}: {error:#}; {way}", slot.model) }
+    format!("{}: {error:#}; {way}", slot.model)
 }

@@ -16,7 +16,7 @@ use crate::{
     clock::Clock,
     identity::{Identity, tls},
     serving::{
-        LoadedModel, Models,
+        LoadedModel, Models, Shelf,
         slot::{Folder, Slot, Slots},
     },
 };
@@ -32,6 +32,8 @@ pub struct Worker {
     pub config: Config,
     /// Models that answer.
     pub models: Arc<Models>,
+    /// Bundles that may answer.
+    pub shelf: Arc<Shelf>,
     /// The device's clock.
     pub clock: Arc<dyn Clock>,
     /// For the way to the server; without it nothing can be fetched.
@@ -65,8 +67,7 @@ impl Worker {
     /// network a bundle that was verified before may be used again, so that going back never waits for one.
     async fn resolve(&mut self, record: &mut Record) -> Result<Event, Event> {
         let folder = self.folder(record);
-        let slots = folder.read().map_err(|error| fault("disk", &error))?;
-        let here = slots.find(record.model()).cloned();
+        let here = self.shelf.get(&record.model().name).find(record.model()).cloned();
         match self.look_up(record).await {
             Ok(target) => {
                 record.sha256 = Some(target.sha256().to_owned());
@@ -148,9 +149,10 @@ impl Worker {
 
     /// The verified file stands in its place already; what no slot names makes room.
     fn stage(&self, record: &Record) -> Result<Event, Event> {
-        let folder = self.folder(record);
-        let slots = folder.read().map_err(|error| fault("disk", &error))?;
-        folder.tidy(&slots, Some(&self.bundle(record))).map_err(|error| fault("disk", &error))?;
+        let slots = self.shelf.get(&record.model().name);
+        self.folder(record)
+            .tidy(&slots, Some(&self.bundle(record)))
+            .map_err(|error| fault("disk", &error))?;
         Ok(Event::Done)
     }
 
@@ -211,11 +213,11 @@ impl Worker {
             Some(tested) if self.config.shadow_seconds == 0 => tested,
             _ => Arc::new(self.load(record, false).await?),
         };
-        let folder = self.folder(record);
-        let mut slots = folder.read().map_err(|error| fault("disk", &error))?;
+        let mut slots = self.shelf.get(&model.name);
         slots.activate(Slot { model: model.clone(), sha256, since_ms });
-        folder.write(&slots).map_err(|error| fault("disk", &error))?;
-        self.models.put(loaded, slots.previous.map(|slot| slot.model));
+        let fallback = slots.previous.as_ref().map(|slot| slot.model.clone());
+        self.shelf.record(&model.name, slots).map_err(|error| fault("disk", &error))?;
+        self.models.put(loaded, fallback);
         Ok(Event::Done)
     }
 
@@ -228,12 +230,11 @@ impl Worker {
 
     /// What entering a final state asks for. Also done at start, in case a crash came between.
     pub fn settle(&self, record: &Record) -> anyhow::Result<()> {
-        let folder = self.folder(record);
-        let mut slots = folder.read()?;
+        let (folder, name) = (self.folder(record), &record.model().name);
+        let mut slots = self.shelf.get(name);
         if settle_slots(record, &mut slots) {
-            folder.write(&slots)?;
+            self.shelf.settle(name, slots.clone());
         }
-        let name = &record.model().name;
         self.models.challenge(name, None);
         let answers = self.models.get(name.as_str());
         match &slots.current {
@@ -250,7 +251,7 @@ impl Worker {
     }
 
     fn folder(&self, record: &Record) -> Folder {
-        Folder::new(&self.data_dir, &record.model().name)
+        self.shelf.folder(&record.model().name)
     }
 
     fn bundle(&self, record: &Record) -> PathBuf {
