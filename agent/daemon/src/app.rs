@@ -100,7 +100,7 @@ impl Agent {
         let (models, failed) = Models::load(&shelf, clock.now_ms());
         let (models, shelf) = (Arc::new(models), Arc::new(shelf));
         let boot = rand::random::<u64>() >> 11;
-        let spool = Arc::new(Spool::open(&data_dir.join("spool"), &config.spool, boot)?);
+        let spool = Arc::new(Spool::open(&data_dir.join("spool"), &config.spool, boot));
         let events = Events::new(spool.clone(), clock.clone());
         events.tell("boot", Severity::Info, format!("agent {} started", env!("CARGO_PKG_VERSION")));
         for damage in damages {

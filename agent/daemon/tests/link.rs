@@ -68,7 +68,7 @@ struct Device {
 impl Device {
     fn start(broker: &Broker) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let spool = Arc::new(Spool::open(folder.path(), &spool::Config::default(), 7).unwrap());
+        let spool = Arc::new(Spool::open(folder.path(), &spool::Config::default(), 7));
         let (weather, receiver) = watch::channel(true);
         let parts = Parts {
             device: "station".parse().unwrap(),

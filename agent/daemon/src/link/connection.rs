@@ -216,7 +216,7 @@ impl<'a> Session<'a> {
                 if length > self.max_packet {
                     tracing::warn!(record = ?entry.record, length, limit = self.max_packet,
                         "a record is larger than the broker takes; it is dropped and counted");
-                    self.parts.spool.discard(entry.position);
+                    self.parts.spool.discard(entry.position, "the broker takes smaller packets only");
                 } else if self.client.try_publish(topic, QoS::AtLeastOnce, false, entry.bytes).is_ok() {
                     self.flight.hand(Cargo::Record(entry.position));
                 } else {
@@ -273,7 +273,7 @@ impl<'a> Session<'a> {
             // The server will never take this one: keeping it would hold up all others.
             (Some(Cargo::Record(position)), PubAckReason::PayloadFormatInvalid) => {
                 tracing::error!("the server cannot read a record of ours; it is dropped and counted");
-                self.parts.spool.discard(position);
+                self.parts.spool.discard(position, "the server cannot read them");
             }
             (Some(_), PubAckReason::Success | PubAckReason::NoMatchingSubscribers) | (None, _) => {}
             (Some(_), reason) => anyhow::bail!("the broker refused a message: {reason:?}"),

@@ -8,7 +8,10 @@ use dunlin_protocol::{
     update::UpdateReport,
 };
 
-use crate::{clock::Clock, spool::Spool};
+use crate::{
+    clock::Clock,
+    spool::{REFUSED, Spool, SpoolError},
+};
 
 /// Writes events into the spool.
 #[derive(Clone)]
@@ -60,6 +63,9 @@ impl Events {
         });
         if let Err(error) = written {
             tracing::warn!(%error, "an event could not be kept");
+            if matches!(error, SpoolError::Disk { .. }) {
+                self.spool.lose(REFUSED);
+            }
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Closes the open window of every model. A window that the disk refuses is kept and merged with the next.
+//! Closes the open window of every model. A window that the disk refuses is kept and merged with the next; one that
+//! is larger than a message may be is dropped, and the spool counts it.
 
 use std::{
     fmt,
@@ -13,7 +14,7 @@ use dunlin_protocol::{
 use crate::{
     clock::Clock,
     serving::{LoadedModel, Models},
-    spool::Spool,
+    spool::{Spool, SpoolError},
 };
 
 /// Closes windows.
@@ -45,21 +46,29 @@ impl Windows {
                 held.push(window);
             }
         }
-        let before = held.len();
+        let mut closed = 0;
         held.retain_mut(|window| {
             let written = self.spool.append(Channel::Window, |record| {
                 window.record = record;
                 window.encode()
             });
             match written {
-                Ok(_) => false,
+                Ok(_) => {
+                    closed += 1;
+                    false
+                }
+                Err(error @ SpoolError::Encode(_)) => {
+                    tracing::error!(model = %window.model, error = %format!("{:#}", anyhow::Error::new(error)),
+                        "a window is lost; a model with fewer features has smaller ones");
+                    false
+                }
                 Err(error) => {
                     tracing::warn!(model = %window.model, %error, "a window waits in memory for a place on disk");
                     true
                 }
             }
         });
-        before - held.len()
+        closed
     }
 
     fn take(&self, loaded: &LoadedModel) -> Option<Window> {

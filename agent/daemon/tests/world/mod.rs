@@ -117,9 +117,8 @@ impl World {
         let (models, failed) = Models::load(&shelf, 0);
         damages.extend(damaged.into_iter().chain(failed));
         let (models, shelf) = (Arc::new(models), Arc::new(shelf));
-        let spool = Arc::new(
-            Spool::open(&data_dir.join("spool"), &spool::Config::default(), rand::random()).unwrap(),
-        );
+        let spool = Spool::open(&data_dir.join("spool"), &spool::Config::default(), rand::random());
+        let spool = Arc::new(spool);
         let store = TrustStore::create(&data_dir.join("trust"), &self.root).unwrap();
         let base = [format!("{address}/metadata"), format!("{address}/targets")];
         let transport = Transport::new(reqwest::Client::new(), &base[0], &base[1]).unwrap();
