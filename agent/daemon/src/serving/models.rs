@@ -12,6 +12,7 @@ use super::{
     LoadedModel, Shelf,
     slot::{Folder, Slot},
 };
+use crate::clock::Clock;
 
 /// A name's answering model with what stands behind it.
 #[derive(Debug, Clone)]
@@ -26,8 +27,8 @@ pub struct Models {
     answering: RwLock<BTreeMap<ModelName, Answering>>,
     /// Versions on trial beside the answering one.
     challengers: RwLock<BTreeMap<ModelName, Arc<LoadedModel>>>,
-    /// Versions that were swapped out, whose last window is not closed yet.
-    retired: Mutex<Vec<(u32, Arc<LoadedModel>)>>,
+    /// Versions that were swapped out, but can still count: a run or a late label may hold them.
+    retired: Mutex<Vec<Arc<LoadedModel>>>,
     version: watch::Sender<u64>,
 }
 
@@ -45,12 +46,12 @@ impl Default for Models {
 impl Models {
     /// Loads what the slots say. A damaged current bundle falls back to the last known good one. Also returns, for
     /// people, what could not be used and what answers instead.
-    pub fn load(shelf: &Shelf, now_ms: i64) -> (Self, Vec<String>) {
+    pub fn load(shelf: &Shelf, clock: &dyn Clock) -> (Self, Vec<String>) {
         let (models, mut damages) = (Self::default(), Vec::new());
         for name in shelf.names() {
             let (folder, mut slots) = (shelf.folder(&name), shelf.get(&name));
             while let Some(slot) = slots.current.clone() {
-                match open(&folder, &slot, now_ms) {
+                match open(&folder, &slot, clock) {
                     Ok(loaded) => {
                         models.put(Arc::new(loaded), slots.previous.as_ref().map(|slot| slot.model.clone()));
                         break;
@@ -116,15 +117,14 @@ impl Models {
         self.challengers.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
-    /// Models whose windows are to be closed: those that answer, and for two more rounds those that did.
+    /// Models whose windows are to be closed: those that answer, and those that did, until nobody holds them who
+    /// could count something more.
     pub fn to_close(&self) -> Vec<Arc<LoadedModel>> {
         let mut all = self.all();
         let mut retired = self.retired.lock().unwrap_or_else(PoisonError::into_inner);
-        all.extend(retired.iter().map(|(_, loaded)| loaded.clone()));
-        retired.retain_mut(|(rounds, _)| {
-            *rounds += 1;
-            *rounds < 2
-        });
+        all.extend(retired.iter().cloned());
+        // Held here and in `all`.
+        retired.retain(|loaded| Arc::strong_count(loaded) > 2);
         all
     }
 
@@ -147,7 +147,7 @@ impl Models {
     fn retire(&self, before: Option<Answering>) {
         if let Some(before) = before {
             let mut retired = self.retired.lock().unwrap_or_else(PoisonError::into_inner);
-            retired.push((0, before.loaded));
+            retired.push(before.loaded);
         }
         self.version.send_modify(|version| *version += 1);
     }
@@ -157,9 +157,9 @@ impl Models {
     }
 }
 
-fn open(folder: &Folder, slot: &Slot, now_ms: i64) -> anyhow::Result<LoadedModel> {
+fn open(folder: &Folder, slot: &Slot, clock: &dyn Clock) -> anyhow::Result<LoadedModel> {
     let path = folder.bundle(&slot.model, &slot.sha256);
-    let (mut loaded, _) = LoadedModel::open(&path, &slot.model, &slot.sha256, now_ms)?;
+    let (mut loaded, _) = LoadedModel::open(&path, &slot.model, &slot.sha256, clock)?;
     loaded.since_ms = slot.since_ms;
     Ok(loaded)
 }
