@@ -97,7 +97,7 @@ impl Agent {
         let (mut ledger, damaged) = Ledger::open(&data_dir);
         damages.extend(damaged);
         let ended = update::start::count_start(&mut ledger, &shelf, &*clock, &config.update);
-        let (models, failed) = Models::load(&shelf, clock.now_ms());
+        let (models, failed) = Models::load(&shelf, &*clock);
         let (models, shelf) = (Arc::new(models), Arc::new(shelf));
         let boot = rand::random::<u64>() >> 11;
         let spool = Arc::new(Spool::open(&data_dir.join("spool"), &config.spool, boot));

@@ -3,7 +3,7 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use dunlin_protocol::{
@@ -72,8 +72,9 @@ impl Windows {
     }
 
     fn take(&self, loaded: &LoadedModel) -> Option<Window> {
-        let now_ms = self.clock.now_ms();
-        let start_ms = loaded.window_start_ms.swap(now_ms, Ordering::Relaxed);
+        // A wall clock that is set meanwhile must neither stretch a window nor make it vanish.
+        let length = loaded.next_window(self.clock.elapsed());
+        let duration_ms = u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
         let counts = loaded.observer().take();
         if counts.inferences == 0 && counts.failures == 0 && counts.labels.count == 0 {
             return None;
@@ -81,8 +82,8 @@ impl Windows {
         Some(Window {
             record: RecordId { boot: 0, sequence: 0 },
             model: loaded.model.clone(),
-            start_ms: start_ms.min(now_ms),
-            duration_ms: u64::try_from(now_ms.saturating_sub(start_ms)).unwrap_or(0),
+            start_ms: self.clock.now_ms().saturating_sub_unsigned(duration_ms),
+            duration_ms,
             merged: 1,
             clock: self.clock.quality(),
             inferences: counts.inferences,

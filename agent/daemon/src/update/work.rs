@@ -169,9 +169,9 @@ impl Worker {
 
     async fn load(&self, record: &Record, golden: bool) -> Result<LoadedModel, Event> {
         let (path, model) = (self.bundle(record), record.model().clone());
-        let (sha256, now_ms) = (record.sha256.clone().unwrap_or_default(), self.clock.now_ms());
+        let (sha256, clock) = (record.sha256.clone().unwrap_or_default(), self.clock.clone());
         blocking("self-test", move || {
-            let (loaded, bundle) = LoadedModel::open(&path, &model, &sha256, now_ms)?;
+            let (loaded, bundle) = LoadedModel::open(&path, &model, &sha256, &*clock)?;
             if let Some(vectors) = bundle.golden.as_ref().filter(|_| golden) {
                 let report = dunlin_runtime::golden::check(loaded.runner(), vectors);
                 let first = report.failures.first();
@@ -240,7 +240,7 @@ impl Worker {
         match &slots.current {
             Some(slot) if answers.as_ref().is_none_or(|loaded| loaded.sha256 != slot.sha256) => {
                 let path = folder.bundle(&slot.model, &slot.sha256);
-                let (loaded, _) = LoadedModel::open(&path, &slot.model, &slot.sha256, self.clock.now_ms())?;
+                let (loaded, _) = LoadedModel::open(&path, &slot.model, &slot.sha256, &*self.clock)?;
                 self.models.put(Arc::new(loaded), slots.previous.as_ref().map(|slot| slot.model.clone()));
             }
             Some(_) => self.models.set_fallback(name, slots.previous.as_ref().map(|slot| slot.model.clone())),

@@ -114,7 +114,7 @@ impl World {
         let (shelf, mut damages) = Shelf::open(&data_dir);
         let (mut ledger, damaged) = Ledger::open(&data_dir);
         count_start(&mut ledger, &shelf, &*clock, &config);
-        let (models, failed) = Models::load(&shelf, 0);
+        let (models, failed) = Models::load(&shelf, &*clock);
         damages.extend(damaged.into_iter().chain(failed));
         let (models, shelf) = (Arc::new(models), Arc::new(shelf));
         let spool = Spool::open(&data_dir.join("spool"), &spool::Config::default(), rand::random());
