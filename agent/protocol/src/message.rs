@@ -124,7 +124,8 @@ pub enum ClockQuality {
     Wrong,
 }
 
-/// What a device runs. Retained; the last will is the same topic with `online` false.
+/// What a device runs. Retained; the last will is the same topic with `online` false and nothing of what changes
+/// while a connection lasts: a reader takes only `online` from it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct State {
     /// False in the last will and before a clean goodbye.
