@@ -2,7 +2,7 @@
 //!
 //! Config → [`Agent::start`] wires and starts tasks → [`Running`] is joined by [`Running::shutdown`].
 
-use std::{sync::Arc, time::Duration};
+use std::{fs::File, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use dunlin_protocol::{
@@ -17,6 +17,7 @@ use crate::{
     board::Board,
     clock::{Clock, SystemClock},
     config::Config,
+    durable,
     identity::Identity,
     link::{self, LinkReport, connection::Parts},
     pipeline::{
@@ -78,6 +79,8 @@ pub struct Running {
     tasks: TaskTracker,
     stop: CancellationToken,
     address: Option<String>,
+    /// Two agents in one folder would destroy each other's records.
+    _lock: Option<File>,
 }
 
 impl Agent {
@@ -88,6 +91,7 @@ impl Agent {
         let data_dir = config.data_dir.clone();
         std::fs::create_dir_all(&data_dir)
             .with_context(|| format!("{} cannot be made; give --data-dir", data_dir.display()))?;
+        let lock = durable::lock(&data_dir)?;
         let identity = Identity::load(&data_dir)?.map(Arc::new);
         let rows = Rows::open(&config.source)?;
         let listener = serving::listen::bind(&config.serving.listen).await?;
@@ -184,7 +188,7 @@ impl Agent {
             ),
         }
         tasks.close();
-        Ok(Running { shared, tasks, stop, address })
+        Ok(Running { shared, tasks, stop, address, _lock: lock })
     }
 }
 

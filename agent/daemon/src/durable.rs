@@ -1,7 +1,7 @@
 //! Files that are whole after a power cut: written beside, flushed, renamed, and the folder flushed too.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File, OpenOptions, TryLockError},
     io::{self, Write},
     path::{Path, PathBuf},
 };
@@ -33,6 +33,34 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
     fs::rename(from, to)?;
     sync_folder(parent(to))
+}
+
+/// Takes a folder for this process; it is free again when the file is dropped, also by a crash. `None` where the file
+/// system knows no locks or cannot be written: that is no reason not to work.
+///
+/// # Errors
+/// Another process, or another user of this one, holds it.
+pub fn lock(folder: &Path) -> anyhow::Result<Option<File>> {
+    let path = folder.join("agent.lock");
+    let opened = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+    let file = match opened.or_else(|_| File::open(&path)) {
+        Ok(file) => file,
+        Err(error) => {
+            tracing::warn!(%error, path = %path.display(), "the folder cannot be locked");
+            return Ok(None);
+        }
+    };
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => anyhow::bail!(
+            "{} is used by another agent; stop that one, or give this one a folder of its own with --data-dir",
+            folder.display()
+        ),
+        Err(TryLockError::Error(error)) => {
+            tracing::warn!(%error, path = %path.display(), "the folder cannot be locked");
+            Ok(None)
+        }
+    }
 }
 
 /// Flushes a folder's list of names.
