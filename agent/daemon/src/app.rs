@@ -141,9 +141,8 @@ impl Agent {
             shelf,
             clock: clock.clone(),
             identity: identity.clone(),
-            client: None,
-            verified: None,
-            tested: None,
+            trust: Default::default(),
+            tested: Default::default(),
         };
         let updates = shared.updates.clone();
         let driver = Driver::new(worker, ledger, events.clone(), updates, changed.clone(), wishes);

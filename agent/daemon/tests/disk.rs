@@ -97,6 +97,20 @@ async fn a_crash_loop_on_a_full_disk_is_ended_in_memory() {
 }
 
 #[tokio::test]
+async fn a_state_that_cannot_be_left_on_a_full_disk_ends_at_its_deadline() {
+    let world = on_probation().await;
+    let store = Store::new(&world.data_dir());
+    let mut record = store.records().remove(&"line".parse().unwrap()).unwrap();
+    record.state = UpdateState::Verifying;
+    store.keep(&record).unwrap();
+    let _record = Refusing::writes_of(&world.data_dir().join("update/line.json"));
+    let device = world.device(&world.address, Config { work_deadline_seconds: 1, ..quick() });
+    let end = device.end(2).await;
+    assert!(matches!(&end, UpdateState::Failed(reason) if reason.code == "disk"), "{end:?}");
+    device.stop().await;
+}
+
+#[tokio::test]
 async fn damaged_files_of_the_update_room_end_no_start() {
     let world = on_probation().await;
     for file in ["update/desired.json", "update/line.json"] {

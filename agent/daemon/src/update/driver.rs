@@ -2,21 +2,22 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use dunlin_protocol::{
     ModelName,
     message::{Desired, DesiredModel, Severity},
-    update::{UpdateReport, UpdateState},
+    update::{Reason, UpdateState},
 };
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Ledger,
-    machine::{self, Next, Progress},
+    Ledger, Updates,
+    jobs::{Done, Jobs},
+    machine::{self, Event, Next, Progress},
     reconcile::{self, Plan},
     record::Record,
     work::Worker,
@@ -29,32 +30,10 @@ const WATCH: Duration = Duration::from_millis(500);
 /// The pause after the disk refused something.
 const DISK_PAUSE: Duration = Duration::from_secs(5);
 
-/// Updates as they stand, for the state report.
-#[derive(Debug, Default)]
-pub struct Updates(Mutex<Shown>);
-
-#[derive(Debug, Default)]
-struct Shown {
-    generation: u64,
-    reports: BTreeMap<ModelName, UpdateReport>,
-}
-
-impl Updates {
-    /// Latest generation that was read, and one report per model name.
-    pub fn report(&self) -> (u64, Vec<UpdateReport>) {
-        let shown = self.lock();
-        (shown.generation, shown.reports.values().cloned().collect())
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Shown> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// Drives updates.
 pub struct Driver {
     /// Does the work.
-    pub worker: Worker,
+    pub worker: Arc<Worker>,
     /// What was asked for, and how far it is.
     pub ledger: Ledger,
     /// Tells of each step.
@@ -66,6 +45,9 @@ pub struct Driver {
     /// Desired states as they come.
     pub desired: watch::Receiver<Option<Desired>>,
     entered: BTreeMap<ModelName, Instant>,
+    /// Names whose work waits, and until when.
+    due: BTreeMap<ModelName, Instant>,
+    jobs: Jobs,
 }
 
 impl Driver {
@@ -79,7 +61,8 @@ impl Driver {
         desired: watch::Receiver<Option<Desired>>,
     ) -> Self {
         let entered = ledger.records().keys().map(|name| (name.clone(), Instant::now())).collect();
-        let driver = Self { worker, ledger, events, updates, changed, desired, entered };
+        let (worker, due, jobs) = (Arc::new(worker), BTreeMap::new(), Jobs::default());
+        let driver = Self { worker, ledger, events, updates, changed, desired, entered, due, jobs };
         driver.show_all();
         driver
     }
@@ -95,21 +78,12 @@ impl Driver {
                 self.reconcile();
             }
             let written = self.ledger.write_behind() & self.worker.shelf.write_behind();
-            let mut pause = if written { every } else { every.min(DISK_PAUSE) };
-            let active: Vec<ModelName> = self.active();
-            for name in active {
-                let mut desired = self.desired.clone();
-                tokio::select! {
-                    () = stop.cancelled() => break,
-                    // A new wish may end this work; downloads go on where they stopped.
-                    _ = desired.changed() => pause = Duration::ZERO,
-                    wait = self.advance(&name) => pause = pause.min(wait),
-                }
-            }
+            let pause = self.begin_work().min(if written { every } else { DISK_PAUSE });
             tokio::select! {
                 () = stop.cancelled() => return self.stopped_cleanly(),
                 changed = self.desired.changed() => if changed.is_err() { return self.stopped_cleanly() },
-                () = tokio::time::sleep(pause) => {}
+                done = self.jobs.ended() => self.go_on(done),
+                () = tokio::time::sleep(pause.min(every)) => {}
             }
         }
     }
@@ -190,13 +164,15 @@ impl Driver {
         }
         let mut record = Record::new(wanted.target, UpdateState::Idle, self.worker.clock.now_ms(), refused);
         (record.generation, record.rollout) = (generation, wanted.rollout);
-        self.worker.tested = None;
+        self.jobs.drop_work(&name);
+        self.due.remove(&name);
         self.worker.models.challenge(&name, None);
         self.ledger.note(record);
         self.enter(&name, state)
     }
 
     fn retire(&mut self, name: &ModelName) {
+        self.jobs.drop_work(name);
         let mut slots = self.worker.shelf.get(name);
         if let Some(current) = slots.current.take() {
             if slots.proven || slots.previous.is_none() {
@@ -216,50 +192,73 @@ impl Driver {
         self.show_all();
     }
 
-    /// Works on one update until it ends or has to wait; returns how long.
-    async fn advance(&mut self, name: &ModelName) -> Duration {
-        loop {
-            let Some(mut record) = self.ledger.get(name).cloned() else { return WATCH };
-            if record.state.is_final() {
-                return WATCH;
-            }
-            let (updates, changed) = (self.updates.clone(), self.changed.clone());
-            let mut told = Instant::now();
-            let fetched = |bytes: u64| {
-                if let Some(report) = updates.lock().reports.get_mut(name)
-                    && let Some([so_far, _]) = &mut report.bytes
-                {
-                    *so_far = bytes;
-                }
-                if told.elapsed() > Duration::from_secs(1) {
-                    told = Instant::now();
-                    changed.notify_one();
-                }
-            };
-            let event = self.worker.work(&mut record, fetched).await;
-            self.ledger.note(record.clone());
-            let elapsed = self.entered.get(name).map_or(Duration::ZERO, Instant::elapsed);
-            let progress = Progress { elapsed, failures: record.failures, starts: record.starts };
-            let entered = match machine::next(&record.state, progress, &event, &self.worker.config) {
-                Next::Enter(state) => self.enter(name, state),
-                Next::Retry(pause) => {
-                    tracing::warn!(model = %record.model(), state = record.state.name(), ?event, ?pause, "again later");
-                    record.failures += 1;
-                    self.ledger.note(record);
-                    return pause;
-                }
-                Next::Stay => return WATCH,
-                Next::Illegal => {
-                    tracing::error!(model = %record.model(), state = record.state.name(), ?event,
-                        "an impossible transition was refused");
-                    return Duration::from_secs(5);
-                }
-            };
-            if let Err(error) = entered {
-                tracing::error!(error = %format!("{error:#}"), "the next state could not be recorded; trying again");
-                return DISK_PAUSE;
+    /// Begins the work that is due; returns when more will be.
+    fn begin_work(&mut self) -> Duration {
+        let mut pause = Duration::MAX;
+        for name in self.active().into_iter().filter(|name| !self.jobs.is_running(name)).collect::<Vec<_>>() {
+            let wait = self.due.get(&name).map_or(Duration::ZERO, |due| due.duration_since(Instant::now()));
+            if !wait.is_zero() {
+                pause = pause.min(wait);
+            } else if let Some(record) = self.ledger.get(&name).cloned() {
+                let (updates, changed) = (self.updates.clone(), self.changed.clone());
+                self.jobs.begin(self.worker.clone(), record, self.elapsed(&name), updates, changed);
             }
         }
+        pause
+    }
+
+    /// Goes on with an update after a piece of its work.
+    fn go_on(&mut self, Done { name, record: worked, event }: Done) {
+        let Some(mut record) = self.ledger.get(&name).cloned() else { return };
+        if let Some(worked) = worked {
+            // What was asked for may have changed meanwhile; what was looked up is the work's.
+            (record.sha256, record.length) = (worked.sha256, worked.length);
+            self.ledger.note(record.clone());
+        }
+        let pause = match machine::next(&record.state, self.progress(&record), &event, &self.worker.config) {
+            Next::Enter(state) => match self.enter(&name, state) {
+                Ok(()) => Duration::ZERO,
+                Err(error) => self.refused_by_disk(&record, &error),
+            },
+            Next::Retry(pause) => {
+                tracing::warn!(model = %record.model(), state = record.state.name(), ?event, ?pause, "again later");
+                record.failures += 1;
+                self.ledger.note(record);
+                pause
+            }
+            Next::Stay => WATCH,
+            Next::Illegal => {
+                tracing::error!(model = %record.model(), state = record.state.name(), ?event,
+                    "an impossible transition was refused");
+                DISK_PAUSE
+            }
+        };
+        self.due.insert(name, Instant::now() + pause);
+    }
+
+    /// The next state could not be written down: tries again, until this one has lasted too long.
+    fn refused_by_disk(&mut self, record: &Record, error: &anyhow::Error) -> Duration {
+        let (name, config) = (&record.model().name, &self.worker.config);
+        let work = Duration::from_secs(config.work_deadline_seconds);
+        let late = self.elapsed(name) >= machine::deadline(&record.state, config).max(work);
+        let fault = Event::Fault { reason: Reason::new("disk", format!("{error:#}")), again: false };
+        if let (true, Next::Enter(end)) =
+            (late, machine::next(&record.state, self.progress(record), &fault, config))
+            && self.enter(name, end).is_ok()
+        {
+            return Duration::ZERO;
+        }
+        tracing::error!(error = %format!("{error:#}"), "the next state could not be recorded; trying again");
+        DISK_PAUSE
+    }
+
+    fn elapsed(&self, name: &ModelName) -> Duration {
+        self.entered.get(name).map_or(Duration::ZERO, Instant::elapsed)
+    }
+
+    fn progress(&self, record: &Record) -> Progress {
+        let elapsed = self.elapsed(&record.model().name);
+        Progress { elapsed, failures: record.failures, starts: record.starts }
     }
 
     /// Writes the state down, then tells of it; its work comes after. An end needs no work and no disk.
@@ -288,11 +287,7 @@ impl Driver {
     }
 
     fn show_all(&self) {
-        let mut shown = self.updates.lock();
-        shown.generation = self.ledger.desired().map_or(0, |last| last.generation);
-        shown.reports =
-            self.ledger.records().iter().map(|(name, record)| (name.clone(), record.report(None))).collect();
-        drop(shown);
+        self.updates.show(&self.ledger);
         self.changed.notify_one();
     }
 }

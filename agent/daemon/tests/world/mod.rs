@@ -14,7 +14,11 @@ use dunlin_agent::{
     serving::{LoadedModel, Models, Shelf},
     spool::{self, Spool},
     telemetry::Events,
-    update::{Config, Driver, Ledger, Updates, start::count_start, work::Worker},
+    update::{
+        Config, Driver, Ledger, Updates,
+        start::count_start,
+        work::{Trust, Worker},
+    },
 };
 use dunlin_protocol::{
     ModelRef,
@@ -50,7 +54,11 @@ pub struct World {
     pub address: String,
 }
 
+/// Serves the repository; a target of a model called `stuck` never comes.
 async fn file(State(folder): State<PathBuf>, uri: Uri) -> impl IntoResponse {
+    if uri.path().contains("/targets/") && uri.path().contains("stuck-") {
+        std::future::pending::<()>().await;
+    }
     match tokio::fs::read(folder.join(uri.path().trim_start_matches('/'))).await {
         Ok(bytes) => Ok(bytes),
         Err(_) => Err(axum::http::StatusCode::NOT_FOUND),
@@ -129,9 +137,8 @@ impl World {
             shelf,
             clock: clock.clone(),
             identity: None,
-            client: Some(Client::new(store, transport)),
-            verified: None,
-            tested: None,
+            trust: Trust { client: Some(Client::new(store, transport)), verified: None }.into(),
+            tested: Default::default(),
         };
         let (updates, changed, stop) =
             (Arc::new(Updates::default()), Arc::new(Notify::new()), CancellationToken::new());
