@@ -69,6 +69,7 @@ pub struct Shared {
     pub(crate) health: Arc<link::Health>,
     pub(crate) counters: Arc<Counters>,
     windows: Windows,
+    events: Events,
     changed: Arc<Notify>,
     desired: watch::Sender<Option<Desired>>,
 }
@@ -123,6 +124,7 @@ impl Agent {
         let shared = Arc::new(Shared {
             device: identity.as_ref().map(|identity| identity.server.device.clone()),
             windows: Windows::new(models.clone(), spool.clone(), clock.clone()),
+            events: events.clone(),
             board: Board::new(&data_dir, config.board.modes.clone()),
             updates: Arc::default(),
             health: Arc::default(),
@@ -191,14 +193,18 @@ impl Agent {
     }
 }
 
-/// Closes windows at their time, and once more at the end. Flushing to disk is not for the async threads.
+/// Closes windows at their time, and once more at the end; tells of drops as often. Flushing to disk is not for the async threads.
 async fn close_windows(shared: Arc<Shared>, every: Duration, stop: CancellationToken) {
     let mut tick = tokio::time::interval(every);
     tick.tick().await;
     loop {
         let stopped = tokio::select! { () = stop.cancelled() => true, _ = tick.tick() => false };
         let closing = shared.clone();
-        if let Err(error) = tokio::task::spawn_blocking(move || closing.windows.close()).await {
+        let close = move || {
+            closing.windows.close();
+            closing.events.tell_drops();
+        };
+        if let Err(error) = tokio::task::spawn_blocking(close).await {
             tracing::error!(%error, "closing the windows failed");
         }
         if stopped {

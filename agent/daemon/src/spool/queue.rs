@@ -186,6 +186,13 @@ impl Spool {
         inner.untold.take().map(|(count, why)| Drops { count, total, why })
     }
 
+    /// Gives drops back that could not be told.
+    pub fn put_back(&self, drops: Drops) {
+        let mut inner = self.lock();
+        let why = inner.untold.map_or(drops.why, |(_, why)| why);
+        inner.note(drops.count, why);
+    }
+
     /// What is kept.
     pub fn report(&self) -> SpoolReport {
         let inner = self.lock();
