@@ -2,7 +2,7 @@
 //!
 //! Config → [`Agent::start`] wires and starts tasks → [`Running`] is joined by [`Running::shutdown`].
 
-use std::{sync::Arc, time::Duration};
+use std::{fs::File, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use dunlin_protocol::{
@@ -17,6 +17,7 @@ use crate::{
     board::Board,
     clock::{Clock, SystemClock},
     config::Config,
+    durable,
     identity::Identity,
     link::{self, LinkReport, connection::Parts},
     pipeline::{
@@ -25,12 +26,12 @@ use crate::{
         recent::Recent,
     },
     sampling::Sampler,
-    serving::{self, Models},
+    serving::{self, Models, Shelf},
     source::{Rows, faults::Fault},
     spool::Spool,
     status,
     telemetry::{Events, Windows},
-    update::{self, Driver, Updates, work::Worker},
+    update::{self, Driver, Ledger, Updates, work::Worker},
 };
 
 /// What surrounds an agent: the parts of the world that a simulator replaces.
@@ -68,6 +69,7 @@ pub struct Shared {
     pub(crate) health: Arc<link::Health>,
     pub(crate) counters: Arc<Counters>,
     windows: Windows,
+    events: Events,
     changed: Arc<Notify>,
     desired: watch::Sender<Option<Desired>>,
 }
@@ -78,6 +80,8 @@ pub struct Running {
     tasks: TaskTracker,
     stop: CancellationToken,
     address: Option<String>,
+    /// Two agents in one folder would destroy each other's records.
+    _lock: Option<File>,
 }
 
 impl Agent {
@@ -88,20 +92,27 @@ impl Agent {
         let data_dir = config.data_dir.clone();
         std::fs::create_dir_all(&data_dir)
             .with_context(|| format!("{} cannot be made; give --data-dir", data_dir.display()))?;
+        let lock = durable::lock(&data_dir)?;
         let identity = Identity::load(&data_dir)?.map(Arc::new);
         let rows = Rows::open(&config.source)?;
         let listener = serving::listen::bind(&config.serving.listen).await?;
 
         // Before any model is loaded: a crash loop must be seen by the start after it.
-        let ended = update::driver::count_start(&data_dir, &*clock, &config.update)?;
+        let (shelf, mut damages) = Shelf::open(&data_dir);
+        let (mut ledger, damaged) = Ledger::open(&data_dir);
+        damages.extend(damaged);
+        let ended = update::start::count_start(&mut ledger, &shelf, &*clock, &config.update);
+        let (models, failed) = Models::load(&shelf, &*clock);
+        let (models, shelf) = (Arc::new(models), Arc::new(shelf));
         let boot = rand::random::<u64>() >> 11;
-        let spool = Arc::new(Spool::open(&data_dir.join("spool"), &config.spool, boot)?);
+        let spool = Arc::new(Spool::open(&data_dir.join("spool"), &config.spool, boot));
         let events = Events::new(spool.clone(), clock.clone());
-        let (models, damages) = Models::load(&data_dir, clock.now_ms());
-        let models = Arc::new(models);
         events.tell("boot", Severity::Info, format!("agent {} started", env!("CARGO_PKG_VERSION")));
         for damage in damages {
-            events.tell("model-failed", Severity::Error, damage.message);
+            events.tell("state-damaged", Severity::Error, damage);
+        }
+        for failure in failed {
+            events.tell("model-failed", Severity::Error, failure);
         }
         for record in ended {
             events.tell_update(Severity::Error, record.report(None));
@@ -113,6 +124,7 @@ impl Agent {
         let shared = Arc::new(Shared {
             device: identity.as_ref().map(|identity| identity.server.device.clone()),
             windows: Windows::new(models.clone(), spool.clone(), clock.clone()),
+            events: events.clone(),
             board: Board::new(&data_dir, config.board.modes.clone()),
             updates: Arc::default(),
             health: Arc::default(),
@@ -128,13 +140,14 @@ impl Agent {
             data_dir,
             config: config.update.clone(),
             models: models.clone(),
+            shelf,
             clock: clock.clone(),
             identity: identity.clone(),
-            client: None,
-            verified: None,
-            tested: None,
+            trust: Default::default(),
+            tested: Default::default(),
         };
-        let driver = Driver::new(worker, events.clone(), shared.updates.clone(), changed.clone(), wishes)?;
+        let updates = shared.updates.clone();
+        let driver = Driver::new(worker, ledger, events.clone(), updates, changed.clone(), wishes);
         tasks.spawn(driver.run(stop.child_token()));
         let sampler = Sampler::new(config.sampling, spool.clone(), clock.clone());
         let pipeline = Arc::new(Pipeline { models, recent: Recent::default(), sampler });
@@ -176,18 +189,22 @@ impl Agent {
             ),
         }
         tasks.close();
-        Ok(Running { shared, tasks, stop, address })
+        Ok(Running { shared, tasks, stop, address, _lock: lock })
     }
 }
 
-/// Closes windows at their time, and once more at the end. Flushing to disk is not for the async threads.
+/// Closes windows at their time, and once more at the end; tells of drops as often. Flushing to disk is not for the async threads.
 async fn close_windows(shared: Arc<Shared>, every: Duration, stop: CancellationToken) {
     let mut tick = tokio::time::interval(every);
     tick.tick().await;
     loop {
         let stopped = tokio::select! { () = stop.cancelled() => true, _ = tick.tick() => false };
         let closing = shared.clone();
-        if let Err(error) = tokio::task::spawn_blocking(move || closing.windows.close()).await {
+        let close = move || {
+            closing.windows.close();
+            closing.events.tell_drops();
+        };
+        if let Err(error) = tokio::task::spawn_blocking(close).await {
             tracing::error!(%error, "closing the windows failed");
         }
         if stopped {

@@ -1,7 +1,7 @@
 //! Files that are whole after a power cut: written beside, flushed, renamed, and the folder flushed too.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File, OpenOptions, TryLockError},
     io::{self, Write},
     path::{Path, PathBuf},
 };
@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use serde::{Serialize, de::DeserializeOwned};
 
 /// Replaces `path` with `bytes`, readable by its owner only. After a crash the old or the new file is there, whole.
+/// A failure leaves nothing beside it: on a full disk every byte counts.
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let parent = parent(path);
     fs::create_dir_all(parent)?;
@@ -19,15 +20,47 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(&beside)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    rename(&beside, path)
+    let written = file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| rename(&beside, path));
+    if written.is_err()
+        && let Err(error) = fs::remove_file(&beside)
+    {
+        tracing::debug!(path = %beside.display(), %error, "a half-written file stays");
+    }
+    written
 }
 
 /// Renames and flushes the folder.
 pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
     fs::rename(from, to)?;
     sync_folder(parent(to))
+}
+
+/// Takes a folder for this process; it is free again when the file is dropped, also by a crash. `None` where the file
+/// system knows no locks or cannot be written: that is no reason not to work.
+///
+/// # Errors
+/// Another process, or another user of this one, holds it.
+pub fn lock(folder: &Path) -> anyhow::Result<Option<File>> {
+    let path = folder.join("agent.lock");
+    let opened = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+    let file = match opened.or_else(|_| File::open(&path)) {
+        Ok(file) => file,
+        Err(error) => {
+            tracing::warn!(%error, path = %path.display(), "the folder cannot be locked");
+            return Ok(None);
+        }
+    };
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => anyhow::bail!(
+            "{} is used by another agent; stop that one, or give this one a folder of its own with --data-dir",
+            folder.display()
+        ),
+        Err(TryLockError::Error(error)) => {
+            tracing::warn!(%error, path = %path.display(), "the folder cannot be locked");
+            Ok(None)
+        }
+    }
 }
 
 /// Flushes a folder's list of names.

@@ -12,8 +12,8 @@ use dunlin_agent::{
     spool::{self, Spool},
 };
 use dunlin_protocol::{
-    Channel,
-    message::{ClockQuality, Command, Desired, Reply, State},
+    Channel, Message as _,
+    message::{ClockQuality, Command, Desired, Reply, Serving, State},
 };
 use tempfile::TempDir;
 use tokio::{
@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 const SUCCESS: u8 = 0x00;
 const QUOTA_EXCEEDED: u8 = 0x97;
+const NOT_AUTHORIZED: u8 = 0x87;
 const PAYLOAD_FORMAT_INVALID: u8 = 0x99;
 
 #[derive(Default)]
@@ -40,11 +41,16 @@ impl Agent for Stub {
             at_ms: 1,
             clock: ClockQuality::Unknown,
             generation: 0,
-            serving: vec![],
+            serving: vec![Serving {
+                model: "rain-1.0.0".parse().unwrap(),
+                since_ms: 1,
+                compared: true,
+                fallback: None,
+            }],
             updates: vec![],
             spool: None,
             system: None,
-            modes: vec![],
+            modes: vec!["bench".into()],
         }
     }
 
@@ -68,7 +74,7 @@ struct Device {
 impl Device {
     fn start(broker: &Broker) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let spool = Arc::new(Spool::open(folder.path(), &spool::Config::default(), 7).unwrap());
+        let spool = Arc::new(Spool::open(folder.path(), &spool::Config::default(), 7));
         let (weather, receiver) = watch::channel(true);
         let parts = Parts {
             device: "station".parse().unwrap(),
@@ -223,6 +229,60 @@ async fn no_more_is_in_flight_than_the_broker_takes() {
         connection.acknowledge(one.0, SUCCESS).await;
     }
     device.left(0).await;
+    device.stop().await;
+}
+
+#[tokio::test]
+async fn a_broker_that_takes_one_publish_at_a_time_never_sees_an_open_packet_id_again() {
+    for receive_maximum in [1, 2] {
+        let broker = Broker::start().await;
+        let device = Device::start(&broker);
+        for number in 0..10 {
+            device.record(number, 20);
+        }
+        let grants = Grants { receive_maximum: Some(receive_maximum), ..Grants::default() };
+        let mut connection = broker.accept(grants).await;
+        connection.grant_late().await;
+        for expected in 0..10 {
+            let published = connection.next().await.expect("the device stays");
+            assert_eq!(published.payload[0], expected);
+            connection.acknowledge(published.packet_id, SUCCESS).await;
+        }
+        device.left(0).await;
+        // The goodbye waits for the acknowledgement of the state before it.
+        let (_, last) = tokio::join!(device.stop(), connection.next());
+        assert_eq!(last, None);
+    }
+}
+
+#[tokio::test]
+async fn a_refused_reply_or_a_foreign_response_topic_does_not_end_the_connection() {
+    let broker = Broker::start().await;
+    let device = Device::start(&broker);
+    let mut connection = broker.accept(Grants::default()).await;
+    let ping = Command { name: "ping".into(), arguments: Default::default() }.encode().unwrap();
+    let asked = "dunlin/v1/station/command";
+    for nowhere in ["", "other/topic", "dunlin/v1/other/reply", "+/#"] {
+        connection.command(asked, nowhere, &ping).await;
+    }
+    connection.command(asked, "dunlin/v1/station/reply", &ping).await;
+    let reply = connection.next().await.expect("the device stays");
+    assert_eq!(reply.topic, "dunlin/v1/station/reply");
+    connection.acknowledge(reply.packet_id, NOT_AUTHORIZED).await;
+    device.record(1, 20);
+    let open = numbers(&mut connection, 1).await;
+    connection.acknowledge(open[0].0, SUCCESS).await;
+    device.left(0).await;
+    device.stop().await;
+}
+
+#[tokio::test]
+async fn the_last_will_says_nothing_that_changes_while_the_connection_lasts() {
+    let broker = Broker::start().await;
+    let device = Device::start(&broker);
+    let connection = broker.accept(Grants::default()).await;
+    let text = String::from_utf8_lossy(&connection.connect).into_owned();
+    assert!(text.contains("online") && !text.contains("rain") && !text.contains("bench"), "{text}");
     device.stop().await;
 }
 

@@ -28,6 +28,14 @@ pub enum MessageError {
         /// The sender's version.
         found: u16,
     },
+    /// More bytes than anyone reads.
+    #[error("{kind} message of {length} bytes is larger than the {MAX_BYTES} that are read")]
+    TooLarge {
+        /// The channel's name.
+        kind: &'static str,
+        /// Bytes it would have.
+        length: usize,
+    },
     /// Not readable.
     #[error("{kind} message cannot be read")]
     Unreadable {
@@ -43,9 +51,15 @@ pub trait Message: Serialize + DeserializeOwned {
     /// The channel it travels on.
     const CHANNEL: Channel;
 
-    /// Writes the message.
+    /// Writes the message, refusing one of more than [`MAX_BYTES`], which nobody would read.
     fn encode(&self) -> Result<Vec<u8>, MessageError> {
-        cbor::to_vec(&Versioned { v: MAJOR, body: self }).map_err(Self::unreadable)
+        let bytes = cbor::to_vec(&Versioned { v: MAJOR, body: self }).map_err(Self::unreadable)?;
+        match bytes.len() {
+            length if length > MAX_BYTES => {
+                Err(MessageError::TooLarge { kind: Self::CHANNEL.as_str(), length })
+            }
+            _ => Ok(bytes),
+        }
     }
 
     /// Reads a message of at most [`MAX_BYTES`], refusing newer major versions before looking further.
@@ -110,7 +124,8 @@ pub enum ClockQuality {
     Wrong,
 }
 
-/// What a device runs. Retained; the last will is the same topic with `online` false.
+/// What a device runs. Retained; the last will is the same topic with `online` false and nothing of what changes
+/// while a connection lasts: a reader takes only `online` from it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct State {
     /// False in the last will and before a clean goodbye.

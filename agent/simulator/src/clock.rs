@@ -1,5 +1,7 @@
 //! A clock that is off and runs at its own rate, as those of boards without a clock chip do.
 
+use std::time::Duration;
+
 use dunlin_agent::{Clock, SystemClock};
 use dunlin_protocol::message::ClockQuality;
 
@@ -27,6 +29,11 @@ impl StationClock {
 impl Clock for StationClock {
     fn now_ms(&self) -> i64 {
         self.at(SystemClock.now_ms())
+    }
+
+    fn elapsed(&self) -> Duration {
+        let rate = 1.0 + self.parts_per_million as f64 / 1e6;
+        SystemClock.elapsed().mul_f64(rate.max(0.0))
     }
 
     fn quality(&self) -> ClockQuality {

@@ -28,7 +28,7 @@ mod store;
 mod transport;
 pub mod write;
 
-pub use client::{Client, Config, TargetInfo, Verified};
+pub use client::{Client, Config, Source, TargetInfo, Verified};
 pub use clock::build_time;
 pub use error::{Error, Result};
 pub use key::{PublicKey, SigningKey};

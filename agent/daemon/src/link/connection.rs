@@ -5,7 +5,7 @@ use std::{pin::pin, sync::Arc, time::Duration};
 use bytes::Bytes;
 use dunlin_protocol::{
     Channel, DeviceId, Message as _,
-    message::{Command, Desired, MAX_BYTES},
+    message::{Command, Desired, MAX_BYTES, State},
 };
 use rumqttc::{
     Outgoing, TlsConfiguration, Transport,
@@ -90,8 +90,12 @@ pub async fn run(parts: &Parts, goodbye: impl Future<Output = ()>, up: impl FnOn
                 () = parts.changed.notified(), if session.is_some() => {
                     if let Some(session) = &mut session { session.want_state(); }
                 }
-                _ = report.tick(), if session.is_some() => {
-                    if let Some(session) = &mut session { session.want_state(); }
+                _ = report.tick(), if session.is_some() => match &mut session {
+                    Some(session) if session.asked > 0 => {
+                        return End::Lost(anyhow::anyhow!("the broker does not answer our subscriptions"));
+                    }
+                    Some(session) => session.want_state(),
+                    None => {}
                 }
             }
         };
@@ -104,7 +108,9 @@ pub async fn run(parts: &Parts, goodbye: impl Future<Output = ()>, up: impl FnOn
         match (event, &mut session) {
             (Event::Incoming(Incoming::ConnAck(accepted)), None) => {
                 let mut fresh = Session::new(parts, client.clone(), &accepted);
-                fresh.begin();
+                if let Err(error) = fresh.begin() {
+                    return End::Lost(error);
+                }
                 session = Some(fresh);
                 if let Some(up) = up.take() {
                     up();
@@ -139,13 +145,25 @@ fn connect(parts: &Parts) -> anyhow::Result<(AsyncClient, EventLoop)> {
     options.set_outgoing_inflight_upper_limit(PACKET_IDS);
     options.set_receive_maximum(Some(PACKET_IDS));
     options.set_max_packet_size(Some((MAX_BYTES + 1024) as u32));
-    let mut offline = parts.agent.state();
-    (offline.online, offline.at_ms) = (false, 0);
-    // A will need not carry the details: the store keeps the last report.
-    (offline.system, offline.spool) = (None, None);
     let topic = Channel::State.of(&parts.device);
-    options.set_last_will(LastWill::new(topic, offline.encode()?, QoS::AtLeastOnce, true, None));
+    let will = last_will(parts.agent.state()).encode()?;
+    options.set_last_will(LastWill::new(topic, will, QoS::AtLeastOnce, true, None));
     Ok(AsyncClient::new(options, usize::from(PACKET_IDS) + 8))
+}
+
+/// What the broker says when the device is gone. It is written at the start of the connection, so it says nothing
+/// that could change during it: the store keeps the last report.
+fn last_will(state: State) -> State {
+    State {
+        online: false,
+        at_ms: 0,
+        serving: Vec::new(),
+        updates: Vec::new(),
+        spool: None,
+        system: None,
+        modes: Vec::new(),
+        ..state
+    }
 }
 
 /// A connection that the broker accepted.
@@ -155,6 +173,8 @@ struct Session<'a> {
     flight: Flight,
     /// Position of the last record handed over on this connection.
     sent: Option<u64>,
+    /// Subscriptions that are not granted yet.
+    asked: usize,
     state_due: bool,
     replies: Vec<(String, Option<Bytes>, Vec<u8>)>,
     max_packet: usize,
@@ -166,17 +186,18 @@ impl<'a> Session<'a> {
         let receive_maximum = properties.and_then(|p| p.receive_max).unwrap_or(u16::MAX);
         let max_packet = properties.and_then(|p| p.max_packet_size).map_or(usize::MAX, |n| n as usize);
         let flight = Flight::new(receive_maximum);
-        Self { parts, client, flight, sent: None, state_due: true, replies: Vec::new(), max_packet }
+        let (sent, asked, replies) = (None, 0, Vec::new());
+        Self { parts, client, flight, sent, asked, state_due: true, replies, max_packet }
     }
 
-    fn begin(&mut self) {
+    /// Asks for the device's own topics. Publishing begins when they are granted: until then their packet ids are
+    /// open, which with a small receive maximum are those of the first publishes.
+    fn begin(&mut self) -> anyhow::Result<()> {
         for channel in [Channel::Desired, Channel::Command] {
-            let asked = self.client.try_subscribe(channel.of(&self.parts.device), QoS::AtLeastOnce);
-            if let Err(error) = asked {
-                tracing::warn!(%error, "a subscription could not be asked for");
-            }
+            self.client.try_subscribe(channel.of(&self.parts.device), QoS::AtLeastOnce)?;
+            self.asked += 1;
         }
-        self.pump();
+        Ok(())
     }
 
     fn want_state(&mut self) {
@@ -190,6 +211,9 @@ impl<'a> Session<'a> {
 
     /// Hands over what fits: the state first, then replies, then records in order.
     fn pump(&mut self) {
+        if self.asked > 0 {
+            return;
+        }
         if self.state_due && self.flight.room() > 0 {
             self.state_due = false;
             self.publish_state(true);
@@ -202,7 +226,7 @@ impl<'a> Session<'a> {
                 .try_publish_with_properties(topic, QoS::AtLeastOnce, false, bytes, properties)
                 .is_ok()
             {
-                self.flight.hand(Cargo::Passing);
+                self.flight.hand(Cargo::Reply);
             }
         }
         while self.flight.room() > 0 {
@@ -216,7 +240,7 @@ impl<'a> Session<'a> {
                 if length > self.max_packet {
                     tracing::warn!(record = ?entry.record, length, limit = self.max_packet,
                         "a record is larger than the broker takes; it is dropped and counted");
-                    self.parts.spool.discard(entry.position);
+                    self.parts.spool.discard(entry.position, "the broker takes smaller packets only");
                 } else if self.client.try_publish(topic, QoS::AtLeastOnce, false, entry.bytes).is_ok() {
                     self.flight.hand(Cargo::Record(entry.position));
                 } else {
@@ -236,7 +260,7 @@ impl<'a> Session<'a> {
             Err(error) => return tracing::error!(%error, "the state cannot be encoded"),
         };
         match self.client.try_publish(topic, QoS::AtLeastOnce, true, bytes) {
-            Ok(()) => self.flight.hand(Cargo::Passing),
+            Ok(()) => self.flight.hand(Cargo::State),
             Err(_) => self.state_due = true,
         }
     }
@@ -258,6 +282,8 @@ impl<'a> Session<'a> {
                 if let Some(code) = ack.return_codes.iter().find(refused) {
                     anyhow::bail!("the broker refuses our own topics: {code:?}; is the device revoked?");
                 }
+                self.asked = self.asked.saturating_sub(1);
+                self.pump();
             }
             _ => {}
         }
@@ -273,9 +299,11 @@ impl<'a> Session<'a> {
             // The server will never take this one: keeping it would hold up all others.
             (Some(Cargo::Record(position)), PubAckReason::PayloadFormatInvalid) => {
                 tracing::error!("the server cannot read a record of ours; it is dropped and counted");
-                self.parts.spool.discard(position);
+                self.parts.spool.discard(position, "the server cannot read them");
             }
             (Some(_), PubAckReason::Success | PubAckReason::NoMatchingSubscribers) | (None, _) => {}
+            // Whoever asked gets no answer; that is no reason to leave.
+            (Some(Cargo::Reply), reason) => tracing::warn!(?reason, "the broker refused a reply"),
             (Some(_), reason) => anyhow::bail!("the broker refused a message: {reason:?}"),
         }
         self.pump();
@@ -307,6 +335,14 @@ impl<'a> Session<'a> {
         let reply = self.parts.agent.command(command);
         let properties = publish.properties.as_ref();
         let Some(topic) = properties.and_then(|p| p.response_topic.clone()) else { return };
+        // A broker may end the connection of a device that speaks elsewhere than under its own name.
+        if topic != Channel::Reply.of(&self.parts.device) {
+            let shown: String = topic.chars().take(80).collect();
+            return tracing::warn!(
+                topic = shown,
+                "a command asks for its reply elsewhere than on our reply topic"
+            );
+        }
         match reply.encode() {
             Ok(bytes) if self.replies.len() < super::flight::WINDOW => {
                 self.replies.push((topic, properties.and_then(|p| p.correlation_data.clone()), bytes));

@@ -2,7 +2,8 @@
 //!
 //! The library numbers publishes when it takes them out of its channel, in the order they were put in, and tells
 //! each number once. Acknowledgements may come in any order. Numbers wrap: to never reuse one that is open, the
-//! span between the oldest open publish and the next is limited as well as their number.
+//! span between the oldest open publish and the next is limited as well as their number. Subscriptions take their
+//! numbers from the same ones: nothing is published before they are granted.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
@@ -17,8 +18,10 @@ pub const PACKET_IDS: u16 = 100;
 pub enum Cargo {
     /// The record at this position of the spool.
     Record(u64),
-    /// State or reply, made anew when needed.
-    Passing,
+    /// The state, made anew when needed.
+    State,
+    /// The answer to a command: whoever asked may ask again.
+    Reply,
 }
 
 /// Publishes handed over and not acknowledged.
@@ -38,9 +41,7 @@ pub struct Flight {
 impl Flight {
     /// An empty flight towards a broker that takes `receive_maximum` publishes at once.
     pub fn new(receive_maximum: u16) -> Self {
-        let ids = receive_maximum.clamp(1, PACKET_IDS);
-        // Two packet ids are left for subscriptions.
-        let span = u64::from(ids.saturating_sub(2).max(1));
+        let span = u64::from(receive_maximum.clamp(1, PACKET_IDS));
         let window = WINDOW.min(usize::from(receive_maximum.max(1)));
         Self {
             handed: VecDeque::new(),
@@ -103,9 +104,9 @@ mod tests {
 
     #[test]
     fn a_small_broker_is_never_overrun() {
-        let mut flight = Flight::new(3);
+        let mut flight = Flight::new(1);
         assert_eq!(flight.room(), 1);
-        flight.hand(Cargo::Passing);
+        flight.hand(Cargo::State);
         assert_eq!(flight.room(), 0);
     }
 
@@ -119,7 +120,7 @@ mod tests {
             let mut next_id = 0;
             for ack in acks {
                 while flight.room() > 0 {
-                    flight.hand(Cargo::Passing);
+                    flight.hand(Cargo::State);
                     next_id = next_id % ids + 1;
                     flight.number(next_id);
                     prop_assert!(!open.contains(&next_id));

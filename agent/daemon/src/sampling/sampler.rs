@@ -16,7 +16,11 @@ use super::{
     Config,
     decide::{Budget, why},
 };
-use crate::{clock::Clock, serving::LoadedModel, spool::Spool};
+use crate::{
+    clock::Clock,
+    serving::LoadedModel,
+    spool::{REFUSED, Spool, SpoolError, TOO_LARGE},
+};
 
 /// Captures inputs.
 pub struct Sampler {
@@ -63,8 +67,13 @@ impl Sampler {
             outputs: outputs.to_vec(),
             label: label.map(str::to_owned),
         };
-        let Ok(bytes) = sample.encode() else { return };
-        let length = bytes.len() as u64;
+        let length = match sample.encode() {
+            Ok(bytes) => bytes.len() as u64,
+            Err(error) => {
+                tracing::warn!(model = %sample.model, %error, "a sample is dropped and counted");
+                return self.spool.lose(TOO_LARGE);
+            }
+        };
         let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
         if !budget.take(length, sample.at_ms, self.config.budget_bytes_per_day) {
             return;
@@ -76,6 +85,9 @@ impl Sampler {
         });
         if let Err(error) = kept {
             tracing::warn!(%error, "a sample could not be kept");
+            if matches!(error, SpoolError::Disk { .. }) {
+                self.spool.lose(REFUSED);
+            }
         }
     }
 }

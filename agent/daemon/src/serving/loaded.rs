@@ -4,9 +4,9 @@ use std::{
     path::Path,
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicI64, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, bail};
@@ -19,6 +19,8 @@ use dunlin_protocol::{
 };
 use dunlin_runtime::{Model, RunError, statistics::Observer};
 
+use crate::clock::Clock;
+
 /// A model that can answer.
 #[derive(Debug)]
 pub struct LoadedModel {
@@ -30,12 +32,12 @@ pub struct LoadedModel {
     pub compared: bool,
     /// Since when it answers, in milliseconds since 1970 by the device's clock.
     pub since_ms: i64,
-    /// When its open window began, by the same clock.
-    pub window_start_ms: AtomicI64,
     /// Answers given.
     pub answered: AtomicU64,
     /// Runs that failed.
     pub failed: AtomicU64,
+    /// When its open window began, as the device's clock counts what elapsed.
+    window_began: Mutex<Duration>,
     runner: Model,
     observer: Mutex<Observer>,
     /// Training minimum and maximum per feature, `None` for texts and without a reference.
@@ -45,7 +47,12 @@ pub struct LoadedModel {
 impl LoadedModel {
     /// Reads a bundle file whose hash was recorded when its signature was verified, and loads it.
     /// Whatever differs from that hash is refused.
-    pub fn open(path: &Path, model: &ModelRef, sha256: &str, now_ms: i64) -> anyhow::Result<(Self, Bundle)> {
+    pub fn open(
+        path: &Path,
+        model: &ModelRef,
+        sha256: &str,
+        clock: &dyn Clock,
+    ) -> anyhow::Result<(Self, Bundle)> {
         let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
         let found = sha256_hex(&bytes);
         if found != sha256 {
@@ -55,20 +62,20 @@ impl LoadedModel {
         if bundle.model_ref() != model {
             bail!("the bundle holds {}, {model} was asked for", bundle.model_ref());
         }
-        let loaded = Self::from_bundle(&bundle, sha256, now_ms)?;
+        let loaded = Self::from_bundle(&bundle, sha256, clock)?;
         Ok((loaded, bundle))
     }
 
     /// Loads a bundle.
-    pub fn from_bundle(bundle: &Bundle, sha256: &str, now_ms: i64) -> anyhow::Result<Self> {
+    pub fn from_bundle(bundle: &Bundle, sha256: &str, clock: &dyn Clock) -> anyhow::Result<Self> {
         let runner = Model::load(&bundle.model, Some(&bundle.manifest.spec))
             .with_context(|| format!("model {} cannot be loaded", bundle.model_ref()))?;
         Ok(Self {
             model: bundle.model_ref().clone(),
             sha256: sha256.to_owned(),
             compared: bundle.golden.is_some(),
-            since_ms: now_ms,
-            window_start_ms: AtomicI64::new(now_ms),
+            since_ms: clock.now_ms(),
+            window_began: Mutex::new(clock.elapsed()),
             answered: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             observer: Mutex::new(Observer::new(runner.spec(), bundle.reference.as_ref())),
@@ -109,6 +116,12 @@ impl LoadedModel {
     /// Its counters of the open window.
     pub fn observer(&self) -> MutexGuard<'_, Observer> {
         self.observer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins a new window at `elapsed`; how long the one before it was.
+    pub fn next_window(&self, elapsed: Duration) -> Duration {
+        let mut began = self.window_began.lock().unwrap_or_else(PoisonError::into_inner);
+        elapsed.saturating_sub(std::mem::replace(&mut *began, elapsed))
     }
 
     /// True when a number of the first row lies outside of what the model was trained on.

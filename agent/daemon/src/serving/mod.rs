@@ -3,7 +3,7 @@
 //! A swap replaces one shared pointer: every request runs on exactly one version and none is lost. A bundle is
 //! loaded only if its bytes are those whose hash was recorded when its signature was verified.
 //! Does not verify signatures and does not decide which version is right: `update` does.
-//! Modules: [`slot`] is the disk; [`loaded`] one model in memory; [`models`] those that answer; [`wire`] the shapes of
+//! Modules: [`slot`] is the disk; [`shelf`] what counts of it; [`loaded`] one model in memory; [`models`] those that answer; [`wire`] the shapes of
 //! the Open Inference Protocol, [`binary`] its binary tensors; [`http`] the local API; [`metrics`] its numbers;
 //! [`listen`] the socket.
 
@@ -13,6 +13,7 @@ pub mod listen;
 pub mod loaded;
 pub mod metrics;
 pub mod models;
+pub mod shelf;
 pub mod slot;
 pub mod wire;
 
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 pub use loaded::LoadedModel;
 pub use models::Models;
+pub use shelf::Shelf;
 
 /// Configuration of the local API.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

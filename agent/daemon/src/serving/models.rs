@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    path::Path,
     sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
@@ -10,9 +9,10 @@ use dunlin_protocol::{ModelName, ModelRef, message::Serving};
 use tokio::sync::watch;
 
 use super::{
-    LoadedModel,
-    slot::{Folder, Slot, Slots},
+    LoadedModel, Shelf,
+    slot::{Folder, Slot},
 };
+use crate::clock::Clock;
 
 /// A name's answering model with what stands behind it.
 #[derive(Debug, Clone)]
@@ -27,8 +27,8 @@ pub struct Models {
     answering: RwLock<BTreeMap<ModelName, Answering>>,
     /// Versions on trial beside the answering one.
     challengers: RwLock<BTreeMap<ModelName, Arc<LoadedModel>>>,
-    /// Versions that were swapped out, whose last window is not closed yet.
-    retired: Mutex<Vec<(u32, Arc<LoadedModel>)>>,
+    /// Versions that were swapped out, but can still count: a run or a late label may hold them.
+    retired: Mutex<Vec<Arc<LoadedModel>>>,
     version: watch::Sender<u64>,
 }
 
@@ -43,35 +43,26 @@ impl Default for Models {
     }
 }
 
-/// A slot that could not be used at start.
-#[derive(Debug)]
-pub struct Damage {
-    /// The model that should have answered.
-    pub model: ModelRef,
-    /// Why it cannot, and what answers instead.
-    pub message: String,
-}
-
 impl Models {
-    /// Loads what the slots on disk say. A damaged current bundle falls back to the last known good one.
-    pub fn load(data_dir: &Path, now_ms: i64) -> (Self, Vec<Damage>) {
+    /// Loads what the slots say. A damaged current bundle falls back to the last known good one. Also returns, for
+    /// people, what could not be used and what answers instead.
+    pub fn load(shelf: &Shelf, clock: &dyn Clock) -> (Self, Vec<String>) {
         let (models, mut damages) = (Self::default(), Vec::new());
-        for name in Folder::names(data_dir) {
-            let folder = Folder::new(data_dir, &name);
-            let mut slots = match folder.read() {
-                Ok(slots) => slots,
-                Err(error) => {
-                    tracing::error!(model.name = %name, error = %format!("{error:#}"), "slots cannot be read");
-                    continue;
-                }
-            };
+        for name in shelf.names() {
+            let (folder, mut slots) = (shelf.folder(&name), shelf.get(&name));
             while let Some(slot) = slots.current.clone() {
-                match open(&folder, &slot, now_ms) {
+                match open(&folder, &slot, clock) {
                     Ok(loaded) => {
                         models.put(Arc::new(loaded), slots.previous.as_ref().map(|slot| slot.model.clone()));
                         break;
                     }
-                    Err(error) => damages.push(fall_back(&folder, &mut slots, &slot, &error)),
+                    Err(error) => {
+                        if slots.go_back().is_none() {
+                            slots.current = None;
+                        }
+                        shelf.settle(&name, slots.clone());
+                        damages.push(damage(&slot, slots.current.as_ref(), &error));
+                    }
                 }
             }
         }
@@ -126,15 +117,14 @@ impl Models {
         self.challengers.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
-    /// Models whose windows are to be closed: those that answer, and for two more rounds those that did.
+    /// Models whose windows are to be closed: those that answer, and those that did, until nobody holds them who
+    /// could count something more.
     pub fn to_close(&self) -> Vec<Arc<LoadedModel>> {
         let mut all = self.all();
         let mut retired = self.retired.lock().unwrap_or_else(PoisonError::into_inner);
-        all.extend(retired.iter().map(|(_, loaded)| loaded.clone()));
-        retired.retain_mut(|(rounds, _)| {
-            *rounds += 1;
-            *rounds < 2
-        });
+        all.extend(retired.iter().cloned());
+        // Held here and in `all`.
+        retired.retain(|loaded| Arc::strong_count(loaded) > 2);
         all
     }
 
@@ -157,7 +147,7 @@ impl Models {
     fn retire(&self, before: Option<Answering>) {
         if let Some(before) = before {
             let mut retired = self.retired.lock().unwrap_or_else(PoisonError::into_inner);
-            retired.push((0, before.loaded));
+            retired.push(before.loaded);
         }
         self.version.send_modify(|version| *version += 1);
     }
@@ -167,23 +157,16 @@ impl Models {
     }
 }
 
-fn open(folder: &Folder, slot: &Slot, now_ms: i64) -> anyhow::Result<LoadedModel> {
+fn open(folder: &Folder, slot: &Slot, clock: &dyn Clock) -> anyhow::Result<LoadedModel> {
     let path = folder.bundle(&slot.model, &slot.sha256);
-    let (mut loaded, _) = LoadedModel::open(&path, &slot.model, &slot.sha256, now_ms)?;
+    let (mut loaded, _) = LoadedModel::open(&path, &slot.model, &slot.sha256, clock)?;
     loaded.since_ms = slot.since_ms;
     Ok(loaded)
 }
 
-fn fall_back(folder: &Folder, slots: &mut Slots, slot: &Slot, error: &anyhow::Error) -> Damage {
-    let instead = slots.go_back().map(|slot| slot.model.clone());
-    if instead.is_none() {
-        slots.current = None;
-    }
-    if let Err(error) = folder.write(slots) {
-        tracing::error!(error = %format!("{error:#}"), "the fallback could not be recorded");
-    }
-    let way = instead.map_or("nothing else is here; it is fetched again".into(), |model| {
-        format!("{model} answers instead")
+fn damage(slot: &Slot, instead: Option<&Slot>, error: &anyhow::Error) -> String {
+    let way = instead.map_or("nothing else is here; it is fetched again".into(), |slot| {
+        format!("{} answers instead", slot.model)
     });
-    Damage { model: slot.model.clone(), message: format!("{}: {error:#}; {way}", slot.model) }
+    format!("{}: {error:#}; {way}", slot.model)
 }

@@ -1,5 +1,6 @@
 //! Slots on disk: `models/NAME/slots.json` says which bundle answers and which would if it were taken back.
-//! A bundle's file is named by version and hash, so that writing one never touches another.
+//! A bundle's file is named by version and hash, so that writing one never touches another. The slots stand there
+//! twice, since what they name is all that may be served: a damaged file does not end the service.
 
 use std::{
     fs,
@@ -11,6 +12,12 @@ use dunlin_protocol::{ModelName, ModelRef};
 use serde::{Deserialize, Serialize};
 
 use crate::durable;
+
+/// Where the slots of a name stand.
+const SLOTS: &str = "slots.json";
+
+/// Where they stand once more.
+const COPY: &str = "slots-copy.json";
 
 /// A verified bundle on disk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,12 +101,35 @@ impl Folder {
 
     /// Reads the slots; empty when there are none.
     pub fn read(&self) -> anyhow::Result<Slots> {
-        Ok(durable::read_json(&self.path.join("slots.json"))?.unwrap_or_default())
+        self.recover().map(|(slots, _)| slots)
     }
 
-    /// Writes the slots: the moment that counts.
+    /// Reads the slots, from their copy where they are damaged; then also says what is wrong with them.
+    pub fn recover(&self) -> anyhow::Result<(Slots, Option<anyhow::Error>)> {
+        let copy = || durable::read_json(&self.path.join(COPY));
+        match durable::read_json(&self.path.join(SLOTS)) {
+            Ok(Some(slots)) => Ok((slots, None)),
+            Ok(None) => Ok(match copy()? {
+                Some(slots) => {
+                    (slots, Some(anyhow::anyhow!("{} is missing", self.path.join(SLOTS).display())))
+                }
+                None => (Slots::default(), None),
+            }),
+            Err(error) => match copy() {
+                Ok(Some(slots)) => Ok((slots, Some(error))),
+                _ => Err(error),
+            },
+        }
+    }
+
+    /// Writes the slots: the moment that counts. The copy follows; one that is older leads to the same slots, since
+    /// the update's record is held against them at each start.
     pub fn write(&self, slots: &Slots) -> anyhow::Result<()> {
-        durable::write_json(&self.path.join("slots.json"), slots)
+        durable::write_json(&self.path.join(SLOTS), slots)?;
+        if let Err(error) = durable::write_json(&self.path.join(COPY), slots) {
+            tracing::warn!(error = %format!("{error:#}"), "the slots have no up-to-date copy");
+        }
+        Ok(())
     }
 
     /// Removes bundles that are neither in a slot nor `keep`.
@@ -179,7 +209,30 @@ mod tests {
         }
         let keep = folder.bundle(&slot("1.2.0").model, &slot("1.2.0").sha256);
         folder.tidy(&slots, Some(&keep)).unwrap();
-        assert_eq!(fs::read_dir(data.path().join("models/rain")).unwrap().count(), 3);
+        let bundles = |entry: &fs::DirEntry| entry.path().extension().is_some_and(|kind| kind == "dunlin");
+        let left = fs::read_dir(data.path().join("models/rain")).unwrap().flatten().filter(bundles).count();
+        assert_eq!(left, 2);
         assert_eq!(folder.read().unwrap(), slots);
+    }
+
+    #[test]
+    fn damaged_slots_are_read_from_their_copy() {
+        let data = tempfile::tempdir().unwrap();
+        let folder = Folder::new(data.path(), &"rain".parse().unwrap());
+        let mut slots = Slots::default();
+        slots.activate(slot("1.0.0"));
+        folder.write(&slots).unwrap();
+        for damage in [Some("{"), None] {
+            match damage {
+                Some(bytes) => fs::write(folder.path.join(SLOTS), bytes).unwrap(),
+                None => fs::remove_file(folder.path.join(SLOTS)).unwrap(),
+            }
+            let (found, wrong) = folder.recover().unwrap();
+            assert_eq!(found, slots);
+            assert!(wrong.unwrap().to_string().contains(SLOTS));
+        }
+        fs::write(folder.path.join(SLOTS), "{").unwrap();
+        fs::write(folder.path.join(COPY), "{").unwrap();
+        assert!(folder.recover().is_err());
     }
 }

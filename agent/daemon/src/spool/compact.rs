@@ -24,9 +24,9 @@ pub struct Item {
     pub bytes: Vec<u8>,
 }
 
-/// Makes a list of pending records small enough. The first `protected` may have been sent and stay as they are.
-/// Windows merge, the oldest first and as finely as suffices; if that is not enough, the oldest samples, then
-/// events, then windows go. Returns what stays and how many records were merged away or dropped.
+/// Makes a list of pending records small enough. The first `protected` may have been sent and are never merged.
+/// The other windows merge, the oldest first and as finely as suffices; if that is not enough, the oldest samples,
+/// then events, then windows go, sent or not. Returns what stays and how many records were merged away or dropped.
 pub fn compact(items: Vec<Item>, protected: usize, limit: u64) -> (Vec<Item>, u64) {
     let target = (limit as f64 * TARGET) as u64;
     let before = items.len();
@@ -39,10 +39,8 @@ pub fn compact(items: Vec<Item>, protected: usize, limit: u64) -> (Vec<Item>, u6
     }
     for channel in [Channel::Sample, Channel::Event, Channel::Window] {
         let mut excess = size(&items).saturating_sub(target);
-        let mut index = 0;
         items.retain(|item| {
-            let goes = excess > 0 && index >= protected && item.channel == channel;
-            index += 1;
+            let goes = excess > 0 && item.channel == channel;
             if goes {
                 excess = excess.saturating_sub(cost(item));
             }

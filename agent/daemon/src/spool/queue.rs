@@ -1,39 +1,35 @@
-//! The queue itself: an index in memory over segments on disk.
+//! The queue itself: what is accepted, what waits, and what is counted when it cannot be kept.
 
 use std::{
-    collections::{BTreeMap, HashSet},
-    fs, io,
+    io,
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use dunlin_protocol::{
     Channel, MessageError,
-    message::{RecordId, SpoolReport},
+    message::{MAX_BYTES, RecordId, SpoolReport},
 };
 use tokio::sync::Notify;
 
-use super::{
-    Config,
-    compact::{Item, compact},
-    frame::Frame,
-    segment::{self, Writer},
-};
+use super::{Config, log::Log, recover::recover, segment};
 
-/// Records at the head that may have been sent: at least the link's window, with room for acknowledgements that a
-/// power cut forgot.
-const PROTECTED: usize = 128;
+/// Why a record is dropped that has more bytes than a message may have.
+pub const TOO_LARGE: &str = "a record was larger than a message may be";
 
-/// A segment larger than this, in bytes, is not kept when nothing in it is pending.
-const IDLE_SEGMENT: u64 = 16 << 10;
+/// Why a record is dropped that the disk refuses and that nobody holds back.
+pub const REFUSED: &str = "the disk took no more";
 
-/// Acknowledgements between two flushes.
-const FLUSH_EVERY: u32 = 64;
+/// Why records are merged or dropped to make room.
+const FULL: &str = "the spool was full";
+
+/// Why records are dropped that cannot be read back.
+const DAMAGED: &str = "the disk gave records back damaged";
 
 /// Why a record was not accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum SpoolError {
-    /// The disk refused.
+    /// The disk refused; the record was not counted.
     #[error("the spool {path} cannot be written; free space on its disk", path = path.display())]
     Disk {
         /// The spool's folder.
@@ -41,8 +37,8 @@ pub enum SpoolError {
         /// The reason.
         source: io::Error,
     },
-    /// The message has no bytes.
-    #[error("the record cannot be encoded")]
+    /// The message has no bytes, or too many. It is counted as dropped: it can never be kept.
+    #[error("the record cannot be encoded; it is dropped and counted")]
     Encode(#[from] MessageError),
 }
 
@@ -59,24 +55,22 @@ pub struct Entry {
     pub bytes: Vec<u8>,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Place {
-    segment: u64,
-    offset: u64,
-    length: u64,
-    record: RecordId,
+/// Records that were merged or dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drops {
+    /// How many since this was last asked.
+    pub count: u64,
+    /// How many since enrolment.
+    pub total: u64,
+    /// The latest reason, for people.
+    pub why: &'static str,
 }
 
 #[derive(Debug)]
 struct Inner {
-    writer: Writer,
-    pending: BTreeMap<u64, Place>,
-    /// Bytes of each closed segment.
-    closed: BTreeMap<u64, u64>,
-    next_position: u64,
+    log: Log,
     next_sequence: u64,
-    dropped: u64,
-    unflushed: u32,
+    untold: Option<(u64, &'static str)>,
 }
 
 /// A durable queue of records.
@@ -90,13 +84,18 @@ pub struct Spool {
 }
 
 impl Spool {
-    /// Opens the spool in `folder`. `boot` identifies this start of the agent.
-    pub fn open(folder: &Path, config: &Config, boot: u64) -> Result<Self, SpoolError> {
-        let disk = |source| SpoolError::Disk { path: folder.to_owned(), source };
-        fs::create_dir_all(folder).map_err(disk)?;
-        let inner = recover(folder).map_err(disk)?;
-        let (folder, limit) = (folder.to_owned(), config.limit_bytes);
-        Ok(Self { folder, limit, boot, inner: Mutex::new(inner), appended: Notify::new() })
+    /// Opens the spool in `folder`. `boot` identifies this start of the agent. A disk that refuses is no error: what
+    /// can be read is pending, and each record is tried anew.
+    pub fn open(folder: &Path, config: &Config, boot: u64) -> Self {
+        let limit = config.limit_bytes;
+        let (log, lost) = recover(folder, (limit / 32).clamp(16 << 10, 1 << 20));
+        let mut inner = Inner { log, next_sequence: 0, untold: None };
+        if lost > 0 {
+            inner.log.dropped += lost;
+            inner.note(lost, DAMAGED);
+            inner.mend();
+        }
+        Self { folder: folder.to_owned(), limit, boot, inner: Mutex::new(inner), appended: Notify::new() }
     }
 
     /// Accepts a record: gives it its identity, and returns once it is on disk.
@@ -107,63 +106,101 @@ impl Spool {
     ) -> Result<RecordId, SpoolError> {
         let mut inner = self.lock();
         let record = RecordId { boot: self.boot, sequence: inner.next_sequence };
-        let frame = Frame::Record { channel, record, bytes: encode(record)? };
-        let written = inner.append(&self.folder, self.segment_bytes(), &frame, true);
-        let (segment, offset, length) = written.map_err(|source| self.disk(source))?;
+        let encoded = encode(record).and_then(|bytes| match bytes.len() {
+            length if length > MAX_BYTES => Err(MessageError::TooLarge { kind: channel.as_str(), length }),
+            _ => Ok(bytes),
+        });
+        let bytes = encoded.inspect_err(|_| inner.count(1, TOO_LARGE))?;
+        let disk = |source| SpoolError::Disk { path: self.folder.clone(), source };
+        inner.log.append(channel, record, bytes).map_err(disk)?;
         inner.next_sequence += 1;
-        let position = inner.next_position;
-        inner.next_position += 1;
-        inner.pending.insert(position, Place { segment, offset, length, record });
-        if inner.bytes() > self.limit {
-            self.make_room(&mut inner).map_err(|source| self.disk(source))?;
-        }
+        // From here on the record is accepted, whatever becomes of the room for others.
+        inner.make_room(self.limit);
         drop(inner);
         self.appended.notify_one();
         Ok(record)
     }
 
     /// Up to `count` pending records behind `after`, oldest first. A record that the disk gives back damaged is
-    /// dropped and counted.
+    /// dropped and counted; where the disk gives nothing at all for now, the list ends there.
     pub fn pending(&self, after: Option<u64>, count: usize) -> Vec<Entry> {
         let mut inner = self.lock();
         let from = after.map_or(0, |position| position + 1);
-        let places: Vec<(u64, Place)> =
-            inner.pending.range(from..).take(count).map(|(p, e)| (*p, *e)).collect();
-        let mut entries = Vec::with_capacity(places.len());
-        for (position, place) in places {
-            match segment::read_at(&segment::path(&self.folder, place.segment), place.offset, place.length) {
-                Ok(Frame::Record { channel, record, bytes }) if record == place.record => {
-                    entries.push(Entry { position, channel, record, bytes });
+        let (mut entries, mut damaged) = (Vec::new(), Vec::new());
+        for (position, place) in inner.log.pending.range(from..) {
+            if entries.len() == count {
+                break;
+            }
+            match inner.log.read(*position, place) {
+                Ok(item) => entries.push(Entry {
+                    position: item.position,
+                    channel: item.channel,
+                    record: item.record,
+                    bytes: item.bytes,
+                }),
+                Err(error) if segment::is_damage(&error) => {
+                    tracing::warn!(record = ?place.record, %error, "a spooled record is damaged and dropped");
+                    damaged.push(*position);
                 }
-                other => {
-                    let reason = other.err().map(|error| error.to_string()).unwrap_or_default();
-                    tracing::warn!(record = ?place.record, reason, "a spooled record is damaged and dropped");
-                    inner.pending.remove(&position);
-                    inner.dropped += 1;
+                Err(error) => {
+                    tracing::warn!(%error, "spooled records cannot be read for now");
+                    break;
                 }
             }
+        }
+        if !damaged.is_empty() {
+            for position in &damaged {
+                inner.log.pending.remove(position);
+            }
+            inner.count(damaged.len() as u64, DAMAGED);
+            inner.mend();
         }
         entries
     }
 
     /// Forgets a record that the broker acknowledged.
     pub fn acknowledge(&self, position: u64) {
-        self.forget(position, false);
+        let mut inner = self.lock();
+        inner.log.forget(position);
+        inner.make_room(self.limit);
     }
 
     /// Forgets a record that can never be delivered; it is counted.
-    pub fn discard(&self, position: u64) {
-        self.forget(position, true);
+    pub fn discard(&self, position: u64, why: &'static str) {
+        let mut inner = self.lock();
+        if inner.log.pending.contains_key(&position) {
+            inner.count(1, why);
+            inner.log.forget(position);
+        }
+    }
+
+    /// Counts a record that could not be accepted and is not offered again.
+    pub fn lose(&self, why: &'static str) {
+        self.lock().count(1, why);
+    }
+
+    /// What was merged or dropped since this was last asked; `None` when that is nothing.
+    pub fn take_drops(&self) -> Option<Drops> {
+        let mut inner = self.lock();
+        let total = inner.log.dropped;
+        inner.untold.take().map(|(count, why)| Drops { count, total, why })
+    }
+
+    /// Gives drops back that could not be told.
+    pub fn put_back(&self, drops: Drops) {
+        let mut inner = self.lock();
+        let why = inner.untold.map_or(drops.why, |(_, why)| why);
+        inner.note(drops.count, why);
     }
 
     /// What is kept.
     pub fn report(&self) -> SpoolReport {
         let inner = self.lock();
         SpoolReport {
-            records: inner.pending.len() as u64,
-            bytes: inner.bytes(),
+            records: inner.log.pending.len() as u64,
+            bytes: inner.log.bytes(),
             limit_bytes: self.limit,
-            dropped: inner.dropped,
+            dropped: inner.log.dropped,
         }
     }
 
@@ -182,53 +219,6 @@ impl Spool {
         self.boot
     }
 
-    fn forget(&self, position: u64, dropped: bool) {
-        let mut inner = self.lock();
-        let Some(place) = inner.pending.remove(&position) else { return };
-        inner.unflushed += 1;
-        let flush = inner.unflushed >= FLUSH_EVERY;
-        if flush {
-            inner.unflushed = 0;
-        }
-        let mut written =
-            inner.append(&self.folder, self.segment_bytes(), &Frame::Acknowledged(place.record), flush);
-        if dropped {
-            inner.dropped += 1;
-            let total = Frame::Dropped(inner.dropped);
-            written = written.and(inner.append(&self.folder, self.segment_bytes(), &total, true));
-        }
-        // A forgotten acknowledgement costs a repetition that the server ignores.
-        let tidied = written.and_then(|_| inner.remove_finished(&self.folder));
-        if let Err(error) = tidied {
-            tracing::warn!(%error, "an acknowledgement could not be written");
-        }
-    }
-
-    fn make_room(&self, inner: &mut Inner) -> io::Result<()> {
-        let mut items = Vec::with_capacity(inner.pending.len());
-        for (position, place) in &inner.pending {
-            let path = segment::path(&self.folder, place.segment);
-            if let Ok(Frame::Record { channel, record, bytes }) =
-                segment::read_at(&path, place.offset, place.length)
-            {
-                items.push(Item { position: *position, channel, record, bytes });
-            }
-        }
-        let lost = (inner.pending.len() - items.len()) as u64;
-        let (kept, gone) = compact(items, PROTECTED, self.limit);
-        inner.dropped += gone + lost;
-        tracing::warn!(gone, kept = kept.len(), "the spool was full; older windows were merged");
-        inner.replace(&self.folder, kept)
-    }
-
-    fn segment_bytes(&self) -> u64 {
-        (self.limit / 32).clamp(16 << 10, 1 << 20)
-    }
-
-    fn disk(&self, source: io::Error) -> SpoolError {
-        SpoolError::Disk { path: self.folder.clone(), source }
-    }
-
     /// A panic elsewhere cannot leave the index half-changed: every change is one step.
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
@@ -236,113 +226,43 @@ impl Spool {
 }
 
 impl Inner {
-    fn bytes(&self) -> u64 {
-        self.closed.values().sum::<u64>() + self.writer.length
+    fn count(&mut self, records: u64, why: &'static str) {
+        self.log.count_dropped(records);
+        self.note(records, why);
     }
 
-    fn append(
-        &mut self,
-        folder: &Path,
-        segment_bytes: u64,
-        frame: &Frame,
-        flush: bool,
-    ) -> io::Result<(u64, u64, u64)> {
-        if self.writer.length >= segment_bytes {
-            self.rotate(folder)?;
+    fn note(&mut self, records: u64, why: &'static str) {
+        if records > 0 {
+            let before = self.untold.map_or(0, |(count, _)| count);
+            self.untold = Some((before + records, why));
         }
-        let (offset, length) = self.writer.append(frame, flush)?;
-        Ok((self.writer.number, offset, length))
     }
 
-    fn rotate(&mut self, folder: &Path) -> io::Result<()> {
-        let next = Writer::open(folder, self.writer.number + 1)?;
-        let full = std::mem::replace(&mut self.writer, next);
-        self.closed.insert(full.number, full.length);
-        Ok(())
+    /// Keeps within the limit by merging and dropping. On a disk without the space to merge, the oldest go.
+    fn make_room(&mut self, limit: u64) {
+        if self.log.bytes() <= limit {
+            return;
+        }
+        let gone = self.log.rewrite(limit).unwrap_or_else(|error| {
+            tracing::warn!(%error, "the spool is full and cannot be made smaller by merging");
+            self.log.drop_oldest(limit.saturating_add(self.log.segment_bytes))
+        });
+        if gone > 0 {
+            tracing::warn!(gone, kept = self.log.pending.len(), "the spool was full; records merged or went");
+        }
+        self.note(gone, FULL);
     }
 
-    /// Removes segments from the front that hold nothing pending, as long as a later one carries the totals.
-    fn remove_finished(&mut self, folder: &Path) -> io::Result<()> {
-        if self.pending.is_empty() && self.writer.length > IDLE_SEGMENT {
-            self.rotate(folder)?;
+    /// Writes the spool anew, so that damage which was counted is not found and counted again.
+    fn mend(&mut self) {
+        match self.log.rewrite(u64::MAX) {
+            Ok(damaged) => self.note(damaged, DAMAGED),
+            Err(error) => tracing::warn!(%error, "a damaged spool could not be written anew"),
         }
-        let oldest = self.pending.values().next().map_or(self.writer.number, |place| place.segment);
-        let finished: Vec<u64> = self.closed.range(..oldest).map(|(number, _)| *number).collect();
-        if finished.is_empty() {
-            return Ok(());
-        }
-        self.writer.append(&Frame::Dropped(self.dropped), true)?;
-        for number in finished {
-            fs::remove_file(segment::path(folder, number))?;
-            self.closed.remove(&number);
-        }
-        Ok(())
-    }
-
-    /// Writes everything anew into one segment behind all others, which makes them void.
-    fn replace(&mut self, folder: &Path, items: Vec<Item>) -> io::Result<()> {
-        let number = self.writer.number + 1;
-        let (mut bytes, mut pending) = (Vec::new(), BTreeMap::new());
-        Frame::Replaces.write(&mut bytes);
-        Frame::Dropped(self.dropped).write(&mut bytes);
-        for Item { position, channel, record, bytes: message } in items {
-            let offset = bytes.len() as u64;
-            Frame::Record { channel, record, bytes: message }.write(&mut bytes);
-            let length = bytes.len() as u64 - offset;
-            pending.insert(position, Place { segment: number, offset, length, record });
-        }
-        crate::durable::write(&segment::path(folder, number), &bytes)?;
-        let void: Vec<u64> = self.closed.keys().copied().chain([self.writer.number]).collect();
-        self.writer = Writer::open(folder, number)?;
-        self.pending = pending;
-        self.closed.clear();
-        for number in void {
-            fs::remove_file(segment::path(folder, number))?;
-        }
-        Ok(())
     }
 }
 
-fn recover(folder: &Path) -> io::Result<Inner> {
-    let numbers = segment::list(folder)?;
-    let (mut order, mut acknowledged) = (Vec::new(), HashSet::new());
-    let (mut closed, mut dropped) = (BTreeMap::new(), 0);
-    for number in &numbers {
-        let path = segment::path(folder, *number);
-        let (frames, torn) = segment::recover(&path)?;
-        if torn > 0 {
-            tracing::warn!(segment = number, bytes = torn, "a torn tail was cut off the spool");
-        }
-        closed.insert(*number, fs::metadata(&path)?.len());
-        for placed in frames {
-            match placed.frame {
-                Frame::Record { record, .. } => order.push(Place {
-                    segment: *number,
-                    offset: placed.offset,
-                    length: placed.length,
-                    record,
-                }),
-                Frame::Acknowledged(record) => {
-                    acknowledged.insert(record);
-                }
-                Frame::Dropped(total) => dropped = dropped.max(total),
-                Frame::Replaces => {
-                    order.clear();
-                    acknowledged.clear();
-                    for (void, _) in closed.extract_if(..number, |_, _| true) {
-                        fs::remove_file(segment::path(folder, void))?;
-                    }
-                }
-            }
-        }
-    }
-    let writer = Writer::open(folder, numbers.last().copied().unwrap_or(0))?;
-    closed.remove(&writer.number);
-    let live = order.into_iter().filter(|place| !acknowledged.contains(&place.record));
-    let pending: BTreeMap<u64, Place> = (0..).zip(live).collect();
-    let next_position = pending.keys().next_back().map_or(0, |last| last + 1);
-    Ok(Inner { writer, pending, closed, next_position, next_sequence: 0, dropped, unflushed: 0 })
-}
-
+#[cfg(test)]
+mod laws;
 #[cfg(test)]
 mod tests;

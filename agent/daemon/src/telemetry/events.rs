@@ -8,7 +8,10 @@ use dunlin_protocol::{
     update::UpdateReport,
 };
 
-use crate::{clock::Clock, spool::Spool};
+use crate::{
+    clock::Clock,
+    spool::{Drops, REFUSED, Spool, SpoolError},
+};
 
 /// Writes events into the spool.
 #[derive(Clone)]
@@ -40,7 +43,34 @@ impl Events {
         self.record("update", severity, message, Some(report));
     }
 
+    /// Tells of records that were merged or dropped since this was last asked. Meant for once a window: an event for
+    /// each would fill a full spool with events.
+    pub fn tell_drops(&self) {
+        let Some(drops) = self.spool.take_drops() else { return };
+        let Drops { count, total, why } = drops;
+        let message = format!("{count} records were merged or dropped, {total} since enrolment: {why}");
+        if let Err(error) = self.write("records-dropped", Severity::Warning, message, None) {
+            tracing::warn!(%error, "drops are told later");
+            self.spool.put_back(drops);
+        }
+    }
+
     fn record(&self, code: &str, severity: Severity, message: String, update: Option<UpdateReport>) {
+        if let Err(error) = self.write(code, severity, message, update) {
+            tracing::warn!(%error, "an event could not be kept");
+            if matches!(error, SpoolError::Disk { .. }) {
+                self.spool.lose(REFUSED);
+            }
+        }
+    }
+
+    fn write(
+        &self,
+        code: &str,
+        severity: Severity,
+        message: String,
+        update: Option<UpdateReport>,
+    ) -> Result<RecordId, SpoolError> {
         match severity {
             Severity::Info => tracing::info!(code, "{message}"),
             Severity::Warning => tracing::warn!(code, "{message}"),
@@ -54,12 +84,9 @@ impl Events {
             message,
             update,
         };
-        let written = self.spool.append(Channel::Event, |record| {
+        self.spool.append(Channel::Event, |record| {
             event.record = record;
             event.encode()
-        });
-        if let Err(error) = written {
-            tracing::warn!(%error, "an event could not be kept");
-        }
+        })
     }
 }

@@ -1,8 +1,9 @@
-//! Closes the open window of every model. A window that the disk refuses is kept and merged with the next.
+//! Closes the open window of every model. A window that the disk refuses is kept and merged with the next; one that
+//! is larger than a message may be is dropped, and the spool counts it.
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use dunlin_protocol::{
@@ -13,7 +14,7 @@ use dunlin_protocol::{
 use crate::{
     clock::Clock,
     serving::{LoadedModel, Models},
-    spool::Spool,
+    spool::{Spool, SpoolError},
 };
 
 /// Closes windows.
@@ -45,26 +46,35 @@ impl Windows {
                 held.push(window);
             }
         }
-        let before = held.len();
+        let mut closed = 0;
         held.retain_mut(|window| {
             let written = self.spool.append(Channel::Window, |record| {
                 window.record = record;
                 window.encode()
             });
             match written {
-                Ok(_) => false,
+                Ok(_) => {
+                    closed += 1;
+                    false
+                }
+                Err(error @ SpoolError::Encode(_)) => {
+                    tracing::error!(model = %window.model, error = %format!("{:#}", anyhow::Error::new(error)),
+                        "a window is lost; a model with fewer features has smaller ones");
+                    false
+                }
                 Err(error) => {
                     tracing::warn!(model = %window.model, %error, "a window waits in memory for a place on disk");
                     true
                 }
             }
         });
-        before - held.len()
+        closed
     }
 
     fn take(&self, loaded: &LoadedModel) -> Option<Window> {
-        let now_ms = self.clock.now_ms();
-        let start_ms = loaded.window_start_ms.swap(now_ms, Ordering::Relaxed);
+        // A wall clock that is set meanwhile must neither stretch a window nor make it vanish.
+        let length = loaded.next_window(self.clock.elapsed());
+        let duration_ms = u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
         let counts = loaded.observer().take();
         if counts.inferences == 0 && counts.failures == 0 && counts.labels.count == 0 {
             return None;
@@ -72,8 +82,8 @@ impl Windows {
         Some(Window {
             record: RecordId { boot: 0, sequence: 0 },
             model: loaded.model.clone(),
-            start_ms: start_ms.min(now_ms),
-            duration_ms: u64::try_from(now_ms.saturating_sub(start_ms)).unwrap_or(0),
+            start_ms: self.clock.now_ms().saturating_sub_unsigned(duration_ms),
+            duration_ms,
             merged: 1,
             clock: self.clock.quality(),
             inferences: counts.inferences,

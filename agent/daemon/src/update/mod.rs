@@ -7,18 +7,25 @@
 //! Each next state is on disk before its work begins; each state has a deadline and a budget of attempts and of
 //! process starts, so that every update ends. An older generation of desired state is refused; a version that failed
 //! or was taken back is not tried again unless asked for.
-//! Does not know MQTT. Modules: [`machine`] and [`reconcile`] decide; [`record`] is what is on disk; [`work`] does one
-//! state's work; [`driver`] joins them.
+//! Does not know MQTT. Modules: [`machine`] and [`reconcile`] decide; [`record`] is what is on disk, [`ledger`] what
+//! counts of it, [`shown`] what is seen of it; [`start`] counts starts against updates; [`work`] does one state's work,
+//! [`jobs`] runs it beside that of other names; [`driver`] joins them.
 
 pub mod driver;
+pub mod jobs;
+pub mod ledger;
 pub mod machine;
 pub mod reconcile;
 pub mod record;
+pub mod shown;
+pub mod start;
 pub mod work;
 
 use serde::{Deserialize, Serialize};
 
-pub use driver::{Driver, Updates};
+pub use driver::Driver;
+pub use ledger::Ledger;
+pub use shown::Updates;
 
 /// Configuration of updates.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -127,10 +127,15 @@ impl Store {
         durable::write_json(&self.folder.join("desired.json"), desired)
     }
 
-    /// Every record. An unreadable one is left out: the desired state begins it anew.
+    /// Every record that can be read.
     pub fn records(&self) -> BTreeMap<ModelName, Record> {
+        self.recover().0
+    }
+
+    /// Every record, and for people which are damaged: those are left out, the desired state begins them anew.
+    pub fn recover(&self) -> (BTreeMap<ModelName, Record>, Vec<String>) {
         let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
-        let mut records = BTreeMap::new();
+        let (mut records, mut damages) = (BTreeMap::new(), Vec::new());
         for path in entries.map(|entry| entry.path()) {
             let stem = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".json"));
             let Some(name) = stem.filter(|stem| *stem != "desired").and_then(|stem| stem.parse().ok()) else {
@@ -141,12 +146,10 @@ impl Store {
                     records.insert(name, record);
                 }
                 Ok(None) => {}
-                Err(error) => {
-                    tracing::error!(error = %format!("{error:#}"), "an update's record was left out")
-                }
+                Err(error) => damages.push(format!("{error:#}; that update begins anew")),
             }
         }
-        records
+        (records, damages)
     }
 
     /// Keeps a record.

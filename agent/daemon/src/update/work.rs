@@ -1,13 +1,16 @@
 //! The work of each state. Every step can be done twice without harm.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
 };
 
 use anyhow::Context as _;
-use dunlin_protocol::update::{Reason, UpdateState};
+use dunlin_protocol::{
+    ModelName,
+    update::{Reason, UpdateState},
+};
 use dunlin_trust::{Client, Error, TargetInfo, Transport, TrustStore, Verified};
 
 use super::{Config, machine::Event, record::Record};
@@ -16,13 +19,16 @@ use crate::{
     clock::Clock,
     identity::{Identity, tls},
     serving::{
-        LoadedModel, Models,
+        LoadedModel, Models, Shelf,
         slot::{Folder, Slot, Slots},
     },
 };
 
 /// Space left free beside a download, in bytes.
 const SPARE: u64 = 4 << 20;
+
+/// Reasons to fail after which another attempt may go on from what was fetched.
+const RESUMED: [&str; 3] = ["deadline", "network", "disk-full"];
 
 /// Does the work of states, and keeps in memory what the next state can use.
 pub struct Worker {
@@ -32,21 +38,30 @@ pub struct Worker {
     pub config: Config,
     /// Models that answer.
     pub models: Arc<Models>,
+    /// Bundles that may answer.
+    pub shelf: Arc<Shelf>,
     /// The device's clock.
     pub clock: Arc<dyn Clock>,
     /// For the way to the server; without it nothing can be fetched.
     pub identity: Option<Arc<Identity>>,
+    /// The way to what is signed.
+    pub trust: tokio::sync::Mutex<Trust>,
+    /// Models that passed their self-test, by name.
+    pub tested: Mutex<BTreeMap<ModelName, Arc<LoadedModel>>>,
+}
+
+/// The way to what is signed. Held for a look-up, never for a download.
+#[derive(Debug, Default)]
+pub struct Trust {
     /// The TUF client, opened at its first use.
     pub client: Option<Client>,
     /// What the last refresh proved.
     pub verified: Option<Verified>,
-    /// The model that passed its self-test.
-    pub tested: Option<Arc<LoadedModel>>,
 }
 
 impl Worker {
     /// Does the work of the record's state. `fetched` hears bytes while downloading.
-    pub async fn work(&mut self, record: &mut Record, fetched: impl FnMut(u64) + Send) -> Event {
+    pub async fn work(&self, record: &mut Record, fetched: impl FnMut(u64) + Send) -> Event {
         let result = match record.state {
             UpdateState::Resolving => self.resolve(record).await,
             UpdateState::Downloading => self.download(record, fetched).await,
@@ -63,10 +78,9 @@ impl Worker {
 
     /// Looks the target up in signed metadata. What is here already and still signed needs no download; without a
     /// network a bundle that was verified before may be used again, so that going back never waits for one.
-    async fn resolve(&mut self, record: &mut Record) -> Result<Event, Event> {
+    async fn resolve(&self, record: &mut Record) -> Result<Event, Event> {
         let folder = self.folder(record);
-        let slots = folder.read().map_err(|error| fault("disk", &error))?;
-        let here = slots.find(record.model()).cloned();
+        let here = self.shelf.get(&record.model().name).find(record.model()).cloned();
         match self.look_up(record).await {
             Ok(target) => {
                 record.sha256 = Some(target.sha256().to_owned());
@@ -87,25 +101,27 @@ impl Worker {
         })
     }
 
-    async fn look_up(&mut self, record: &Record) -> Result<TargetInfo, Error> {
+    async fn look_up(&self, record: &Record) -> Result<TargetInfo, Error> {
         let now =
             jiff::Timestamp::from_millisecond(self.clock.now_ms()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-        let verified = self.client()?.refresh(now).await?;
+        let mut trust = self.trust.lock().await;
+        let verified = self.client(&mut trust)?.refresh(now).await?;
         let target = verified.require(&record.target.to_string());
-        self.verified = Some(verified);
+        trust.verified = Some(verified);
         target
     }
 
-    fn client(&mut self) -> Result<&mut Client, Error> {
-        if self.client.is_none() {
-            self.client = Some(open_client(&self.data_dir, self.identity.as_deref())?);
+    fn client<'a>(&self, trust: &'a mut Trust) -> Result<&'a mut Client, Error> {
+        if trust.client.is_none() {
+            trust.client = Some(open_client(&self.data_dir, self.identity.as_deref())?);
         }
-        self.client.as_mut().ok_or_else(|| unusable("the trust store is closed"))
+        trust.client.as_mut().ok_or_else(|| unusable("the trust store is closed"))
     }
 
-    async fn download(&mut self, record: &Record, fetched: impl FnMut(u64) + Send) -> Result<Event, Event> {
+    async fn download(&self, record: &Record, fetched: impl FnMut(u64) + Send) -> Result<Event, Event> {
         let name = record.target.to_string();
-        let target = match self.verified.as_ref().and_then(|verified| verified.target(&name)) {
+        let known = self.trust.lock().await.verified.as_ref().and_then(|verified| verified.target(&name));
+        let target = match known {
             Some(target) => target,
             None => self.look_up(record).await.map_err(|error| trust_fault(&error))?,
         };
@@ -124,8 +140,11 @@ impl Worker {
             return Err(Event::Fault { reason: Reason::new("disk-full", text), again: true });
         }
         let dest = self.folder(record).bundle(record.model(), target.sha256());
-        let client = self.client().map_err(|error| trust_fault(&error))?;
-        client.download(&target, &dest, fetched).await.map_err(|error| trust_fault(&error))?;
+        let mut trust = self.trust.lock().await;
+        let source = self.client(&mut trust).map(|client| client.source());
+        drop(trust);
+        let source = source.map_err(|error| trust_fault(&error))?;
+        source.download(&target, &dest, fetched).await.map_err(|error| trust_fault(&error))?;
         Ok(Event::Done)
     }
 
@@ -148,28 +167,24 @@ impl Worker {
 
     /// The verified file stands in its place already; what no slot names makes room.
     fn stage(&self, record: &Record) -> Result<Event, Event> {
-        let folder = self.folder(record);
-        let slots = folder.read().map_err(|error| fault("disk", &error))?;
-        folder.tidy(&slots, Some(&self.bundle(record))).map_err(|error| fault("disk", &error))?;
+        let slots = self.shelf.get(&record.model().name);
+        self.folder(record)
+            .tidy(&slots, Some(&self.bundle(record)))
+            .map_err(|error| fault("disk", &error))?;
         Ok(Event::Done)
     }
 
-    async fn self_test(&mut self, record: &Record) -> Result<Event, Event> {
-        let test = self.load(record, true);
-        let limit = Duration::from_secs(self.config.work_deadline_seconds);
-        let loaded = tokio::time::timeout(limit, test).await.map_err(|_| {
-            let text = format!("loading and golden vectors took longer than {} s", limit.as_secs());
-            Event::Fault { reason: Reason::new("self-test-time", text), again: false }
-        })??;
-        self.tested = Some(Arc::new(loaded));
+    async fn self_test(&self, record: &Record) -> Result<Event, Event> {
+        let loaded = self.load(record, true).await?;
+        self.tested().insert(record.model().name.clone(), Arc::new(loaded));
         Ok(Event::Done)
     }
 
     async fn load(&self, record: &Record, golden: bool) -> Result<LoadedModel, Event> {
         let (path, model) = (self.bundle(record), record.model().clone());
-        let (sha256, now_ms) = (record.sha256.clone().unwrap_or_default(), self.clock.now_ms());
+        let (sha256, clock) = (record.sha256.clone().unwrap_or_default(), self.clock.clone());
         blocking("self-test", move || {
-            let (loaded, bundle) = LoadedModel::open(&path, &model, &sha256, now_ms)?;
+            let (loaded, bundle) = LoadedModel::open(&path, &model, &sha256, &*clock)?;
             if let Some(vectors) = bundle.golden.as_ref().filter(|_| golden) {
                 let report = dunlin_runtime::golden::check(loaded.runner(), vectors);
                 let first = report.failures.first();
@@ -183,39 +198,40 @@ impl Worker {
     }
 
     /// Runs beside the answering model; without one, or without a shadow time, there is nothing to wait for.
-    async fn shadow(&mut self, record: &Record) -> Result<Event, Event> {
+    async fn shadow(&self, record: &Record) -> Result<Event, Event> {
         let name = &record.model().name;
         if self.config.shadow_seconds == 0 || self.models.get(name.as_str()).is_none() {
             return Ok(Event::Done);
         }
-        let tested = match &self.tested {
-            Some(tested) => tested.clone(),
-            None => Arc::new(self.load(record, true).await?),
+        let challenger = match self.models.challenger(name).filter(|loaded| is_of(record, loaded)) {
+            Some(challenger) => challenger,
+            None => {
+                let challenger = match self.take_tested(record) {
+                    Some(tested) => tested,
+                    None => Arc::new(self.load(record, true).await?),
+                };
+                self.models.challenge(name, Some(challenger.clone()));
+                challenger
+            }
         };
-        self.tested = Some(tested.clone());
-        let verdict = judge(&tested, &self.config);
-        let fresh = self.models.challenger(name).is_none();
-        if fresh {
-            self.models.challenge(name, Some(tested));
-        }
-        Ok(verdict)
+        Ok(judge(&challenger, &self.config))
     }
 
-    async fn activate(&mut self, record: &Record) -> Result<Event, Event> {
+    async fn activate(&self, record: &Record) -> Result<Event, Event> {
         self.models.challenge(&record.model().name, None);
         let model = record.model();
-        let tested = self.tested.take().filter(|tested| Some(&tested.sha256) == record.sha256.as_ref());
+        let tested = self.take_tested(record);
         let (since_ms, sha256) = (self.clock.now_ms(), record.sha256.clone().unwrap_or_default());
         // What ran in the shadow has counted there; it answers with fresh counters.
         let loaded = match tested {
             Some(tested) if self.config.shadow_seconds == 0 => tested,
             _ => Arc::new(self.load(record, false).await?),
         };
-        let folder = self.folder(record);
-        let mut slots = folder.read().map_err(|error| fault("disk", &error))?;
+        let mut slots = self.shelf.get(&model.name);
         slots.activate(Slot { model: model.clone(), sha256, since_ms });
-        folder.write(&slots).map_err(|error| fault("disk", &error))?;
-        self.models.put(loaded, slots.previous.map(|slot| slot.model));
+        let fallback = slots.previous.as_ref().map(|slot| slot.model.clone());
+        self.shelf.record(&model.name, slots).map_err(|error| fault("disk", &error))?;
+        self.models.put(loaded, fallback);
         Ok(Event::Done)
     }
 
@@ -228,34 +244,51 @@ impl Worker {
 
     /// What entering a final state asks for. Also done at start, in case a crash came between.
     pub fn settle(&self, record: &Record) -> anyhow::Result<()> {
-        let folder = self.folder(record);
-        let mut slots = folder.read()?;
+        let (folder, name) = (self.folder(record), &record.model().name);
+        let mut slots = self.shelf.get(name);
         if settle_slots(record, &mut slots) {
-            folder.write(&slots)?;
+            self.shelf.settle(name, slots.clone());
         }
-        let name = &record.model().name;
         self.models.challenge(name, None);
         let answers = self.models.get(name.as_str());
         match &slots.current {
             Some(slot) if answers.as_ref().is_none_or(|loaded| loaded.sha256 != slot.sha256) => {
                 let path = folder.bundle(&slot.model, &slot.sha256);
-                let (loaded, _) = LoadedModel::open(&path, &slot.model, &slot.sha256, self.clock.now_ms())?;
+                let (loaded, _) = LoadedModel::open(&path, &slot.model, &slot.sha256, &*self.clock)?;
                 self.models.put(Arc::new(loaded), slots.previous.as_ref().map(|slot| slot.model.clone()));
             }
             Some(_) => self.models.set_fallback(name, slots.previous.as_ref().map(|slot| slot.model.clone())),
             None if answers.is_some() => self.models.remove(name),
             None => {}
         }
-        folder.tidy(&slots, None)
+        self.tested().remove(name);
+        // Where only time, network or space was short, the next attempt goes on from what was fetched.
+        let short =
+            matches!(&record.state, UpdateState::Failed(reason) if RESUMED.contains(&reason.code.as_str()));
+        let part = short.then(|| self.bundle(record));
+        folder.tidy(&slots, part.as_deref())
+    }
+
+    fn tested(&self) -> MutexGuard<'_, BTreeMap<ModelName, Arc<LoadedModel>>> {
+        self.tested.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The model that passed its self-test, if it is this record's.
+    fn take_tested(&self, record: &Record) -> Option<Arc<LoadedModel>> {
+        self.tested().remove(&record.model().name).filter(|tested| is_of(record, tested))
     }
 
     fn folder(&self, record: &Record) -> Folder {
-        Folder::new(&self.data_dir, &record.model().name)
+        self.shelf.folder(&record.model().name)
     }
 
     fn bundle(&self, record: &Record) -> PathBuf {
         self.folder(record).bundle(record.model(), record.sha256.as_deref().unwrap_or_default())
     }
+}
+
+fn is_of(record: &Record, loaded: &LoadedModel) -> bool {
+    record.sha256.as_ref() == Some(&loaded.sha256)
 }
 
 /// Brings the slots in line with a final state; true if they changed. Decides only.

@@ -125,8 +125,25 @@ impl Connection {
     async fn write(&mut self, kind: u8, body: &[u8]) {
         let mut packet = vec![kind, body.len() as u8];
         packet.extend(body);
-        self.stream.write_all(&packet).await.unwrap();
-        self.stream.flush().await.unwrap();
+        // The device may have left meanwhile; the next read tells.
+        if self.stream.write_all(&packet).await.is_ok() {
+            let _ = self.stream.flush().await;
+        }
+    }
+
+    /// Takes both subscriptions and grants them late, as a busy broker does: nothing may come before that.
+    pub async fn grant_late(&mut self) {
+        let mut asked = Vec::new();
+        while asked.len() < 2 {
+            let (kind, body) = self.read().await.expect("the device subscribes");
+            assert_eq!(kind, 0x82, "only subscriptions come before the first is granted");
+            asked.push([body[0], body[1]]);
+        }
+        let early = tokio::time::timeout(Duration::from_millis(200), self.read()).await;
+        assert!(early.is_err(), "{early:?} came before the subscriptions were granted");
+        for [high, low] in asked {
+            self.write(0x90, &[high, low, 0, 1]).await;
+        }
     }
 
     /// The next publish; subscriptions are granted and states acknowledged on the way. `None` when the device left.
@@ -147,6 +164,8 @@ impl Connection {
             let (kind, body) = read.await.expect("nothing came from the device")?;
             match kind {
                 0x82 => self.write(0x90, &[body[0], body[1], 0, 1]).await,
+                // The device's own acknowledgements.
+                0x40 => {}
                 0xC0 => self.write(0xD0, &[]).await,
                 kind if kind & 0xF0 == 0x30 => {
                     assert_eq!(kind & 0x06, 0x02, "everything travels at QoS 1");
@@ -164,6 +183,14 @@ impl Connection {
                 other => panic!("packet {other:#x} was not expected"),
             }
         }
+    }
+
+    /// A command that wants its reply on `response_topic`.
+    pub async fn command(&mut self, topic: &str, response_topic: &str, payload: &[u8]) {
+        let text = |text: &str| [&(text.len() as u16).to_be_bytes()[..], text.as_bytes()].concat();
+        let properties = [&[0x08][..], &text(response_topic)].concat();
+        let body = [&text(topic)[..], &[0, 1, properties.len() as u8], &properties, payload].concat();
+        self.write(0x32, &body).await;
     }
 
     /// PUBACK with a reason code (MQTT 5, section 3.4.2.1).

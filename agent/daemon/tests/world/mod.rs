@@ -11,10 +11,14 @@ use std::{
 use axum::{Router, extract::State, http::Uri, response::IntoResponse};
 use dunlin_agent::{
     SystemClock,
-    serving::{LoadedModel, Models},
+    serving::{LoadedModel, Models, Shelf},
     spool::{self, Spool},
     telemetry::Events,
-    update::{Config, Driver, Updates, driver::count_start, work::Worker},
+    update::{
+        Config, Driver, Ledger, Updates,
+        start::count_start,
+        work::{Trust, Worker},
+    },
 };
 use dunlin_protocol::{
     ModelRef,
@@ -50,7 +54,11 @@ pub struct World {
     pub address: String,
 }
 
+/// Serves the repository; a target of a model called `stuck` never comes.
 async fn file(State(folder): State<PathBuf>, uri: Uri) -> impl IntoResponse {
+    if uri.path().contains("/targets/") && uri.path().contains("stuck-") {
+        std::future::pending::<()>().await;
+    }
     match tokio::fs::read(folder.join(uri.path().trim_start_matches('/'))).await {
         Ok(bytes) => Ok(bytes),
         Err(_) => Err(axum::http::StatusCode::NOT_FOUND),
@@ -111,12 +119,14 @@ impl World {
     pub fn device(&self, address: &str, config: Config) -> Device {
         let data_dir = self.data_dir();
         let clock = Arc::new(SystemClock);
-        count_start(&data_dir, &*clock, &config).unwrap();
-        let (models, damages) = Models::load(&data_dir, 0);
-        let models = Arc::new(models);
-        let spool = Arc::new(
-            Spool::open(&data_dir.join("spool"), &spool::Config::default(), rand::random()).unwrap(),
-        );
+        let (shelf, mut damages) = Shelf::open(&data_dir);
+        let (mut ledger, damaged) = Ledger::open(&data_dir);
+        count_start(&mut ledger, &shelf, &*clock, &config);
+        let (models, failed) = Models::load(&shelf, &*clock);
+        damages.extend(damaged.into_iter().chain(failed));
+        let (models, shelf) = (Arc::new(models), Arc::new(shelf));
+        let spool = Spool::open(&data_dir.join("spool"), &spool::Config::default(), rand::random());
+        let spool = Arc::new(spool);
         let store = TrustStore::create(&data_dir.join("trust"), &self.root).unwrap();
         let base = [format!("{address}/metadata"), format!("{address}/targets")];
         let transport = Transport::new(reqwest::Client::new(), &base[0], &base[1]).unwrap();
@@ -124,19 +134,18 @@ impl World {
             data_dir,
             config,
             models: models.clone(),
+            shelf,
             clock: clock.clone(),
             identity: None,
-            client: Some(Client::new(store, transport)),
-            verified: None,
-            tested: None,
+            trust: Trust { client: Some(Client::new(store, transport)), verified: None }.into(),
+            tested: Default::default(),
         };
         let (updates, changed, stop) =
             (Arc::new(Updates::default()), Arc::new(Notify::new()), CancellationToken::new());
         let (desired, wishes) = watch::channel(None);
         let events = Events::new(spool, clock);
-        let driver = Driver::new(worker, events, updates.clone(), changed.clone(), wishes).unwrap();
+        let driver = Driver::new(worker, ledger, events, updates.clone(), changed.clone(), wishes);
         let task = tokio::spawn(driver.run(stop.clone()));
-        let damages = damages.into_iter().map(|damage| damage.message).collect();
         Device { models, updates, changed, desired, stop, task, damages }
     }
 }
@@ -160,6 +169,37 @@ impl Device {
         let target = format!("{model}.dunlin").parse().unwrap();
         let models = vec![DesiredModel { target, rollout: None, again }];
         self.desired.send_replace(Some(Desired { generation, at_ms: 0, models }));
+    }
+
+    pub fn want_all(&self, generation: u64, models: &[&str]) {
+        let wanted = |model: &&str| DesiredModel {
+            target: format!("{model}.dunlin").parse().unwrap(),
+            rollout: None,
+            again: false,
+        };
+        let models = models.iter().map(wanted).collect();
+        self.desired.send_replace(Some(Desired { generation, at_ms: 0, models }));
+    }
+
+    /// Waits until so many updates of this generation ended.
+    pub async fn all_end(&self, generation: u64, count: usize) -> Vec<UpdateReport> {
+        let ended = || {
+            let reports = self.updates.report().1.into_iter();
+            reports.filter(|r| r.generation == generation && r.state.is_final()).collect::<Vec<_>>()
+        };
+        self.kept(|| ended().len() == count).await;
+        ended()
+    }
+
+    /// Waits until something holds.
+    pub async fn kept(&self, holds: impl Fn() -> bool) {
+        let wait = async {
+            while !holds() {
+                let _ = tokio::time::timeout(Duration::from_millis(20), self.changed.notified()).await;
+            }
+        };
+        let waited = tokio::time::timeout(Duration::from_secs(60), wait).await;
+        assert!(waited.is_ok(), "it did not come to that; updates: {:?}", self.updates.report());
     }
 
     /// Waits until the update of this generation satisfies `check`.
@@ -210,7 +250,12 @@ pub fn quick() -> Config {
 
 /// A bundle of the linear model, with golden vectors that fit or do not.
 pub fn bundle(version: &str, right: bool) -> Bundle {
-    let model: ModelRef = format!("line-{version}").parse().unwrap();
+    bundle_of(&format!("line-{version}"), right)
+}
+
+/// The same under another name.
+pub fn bundle_of(model: &str, right: bool) -> Bundle {
+    let model: ModelRef = model.parse().unwrap();
     let loaded = Model::load(ONNX, None).unwrap();
     let inputs = row(0.5);
     let mut outputs = loaded.run(&inputs).unwrap();

@@ -74,3 +74,14 @@ fn a_message_of_another_channel_is_refused() {
         }
     }
 }
+
+#[test]
+fn a_message_that_nobody_would_read_is_not_written() {
+    let reply = |length| Reply { ok: true, message: "x".repeat(length), values: Default::default() };
+    let error = reply(MAX_BYTES).encode().unwrap_err();
+    assert!(
+        matches!(error, MessageError::TooLarge { kind: "reply", length } if length > MAX_BYTES),
+        "{error}"
+    );
+    assert!(Reply::decode(&reply(MAX_BYTES - 100).encode().unwrap()).is_ok());
+}

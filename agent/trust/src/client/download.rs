@@ -12,9 +12,31 @@ use super::{Client, TargetInfo};
 use crate::disk;
 use crate::error::{Error, Result};
 use crate::fetch::Meter;
-use crate::transport::broken;
+use crate::transport::{Transport, broken};
 
 impl Client {
+    /// Where targets come from. It stands alone, so that a download holds up no refresh.
+    #[must_use]
+    pub fn source(&self) -> Source {
+        Source { transport: self.transport.clone() }
+    }
+
+    /// Downloads `target`, see [`Source::download`].
+    ///
+    /// # Errors
+    /// As [`Source::download`].
+    pub async fn download(&self, target: &TargetInfo, dest: &Path, progress: impl FnMut(u64)) -> Result<()> {
+        self.source().download(target, dest, progress).await
+    }
+}
+
+/// Where targets come from.
+#[derive(Clone, Debug)]
+pub struct Source {
+    transport: Transport,
+}
+
+impl Source {
     /// Downloads `target` to `dest`. What came before a break is kept in `dest.part` and not fetched again;
     /// `progress` hears the number of bytes that are there. A `dest` that is right already is left alone. Only
     /// verified, flushed bytes ever stand under the name `dest`.

@@ -22,6 +22,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use sigstore_tuf::TrustedMetadataSet;
 
+pub use self::download::Source;
 use self::resolve::{Step, step};
 use self::verified::absent;
 pub use self::verified::{TargetInfo, Verified};
