@@ -13,6 +13,7 @@ mod imputer;
 pub(crate) mod kernel;
 mod label_encoder;
 mod linear;
+pub(crate) mod missing;
 mod normalizer;
 mod one_hot_encoder;
 mod post_transform;

@@ -3,6 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
+pub mod graph;
+
 use dunlin_protocol::tensor::{Tensor, TensorData};
 use serde_json::Value;
 
