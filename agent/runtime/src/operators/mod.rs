@@ -17,6 +17,7 @@ pub(crate) mod missing;
 mod normalizer;
 mod one_hot_encoder;
 mod post_transform;
+pub(crate) mod recurrent;
 mod scaler;
 mod trees;
 
@@ -29,12 +30,15 @@ pub fn framework() -> Onnx {
     register.insert("ArrayFeatureExtractor", array_feature_extractor::build);
     register.insert("Binarizer", binarizer::build);
     register.insert("FeatureVectorizer", feature_vectorizer::build);
+    register.insert("GRU", recurrent::build);
     register.insert("Imputer", imputer::build);
     register.insert("LabelEncoder", label_encoder::build);
     register.insert("LinearClassifier", linear::build_classifier);
     register.insert("LinearRegressor", linear::build_regressor);
+    register.insert("LSTM", recurrent::build);
     register.insert("Normalizer", normalizer::build);
     register.insert("OneHotEncoder", one_hot_encoder::build);
+    register.insert("RNN", recurrent::build);
     register.insert("Scaler", scaler::build);
     register.insert("TreeEnsembleClassifier", trees::build_classifier);
     register.insert("TreeEnsembleRegressor", trees::build_regressor);

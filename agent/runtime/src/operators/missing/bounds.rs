@@ -34,6 +34,11 @@ pub(super) struct Bound {
 
 impl Eq for Bound {}
 
+/// max(0, x) as one operator.
+pub(crate) fn rectifier() -> ElementWiseOp {
+    ElementWiseOp(Box::new(Bound { extreme: Extreme::Larger, bound: 0.0 }), None)
+}
+
 pub(super) fn patch(model: &TypedModel, node: &TypedNode) -> TractResult<Option<TypedModelPatch>> {
     let Some(op) = node.op_as::<TypedBinOp>() else { return Ok(None) };
     let extreme = if op.0.is::<Max>() {

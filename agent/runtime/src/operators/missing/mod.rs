@@ -17,6 +17,8 @@ use tract_onnx::tract_core::ops::scan::Scan;
 use tract_onnx::tract_hir::internal::*;
 use tract_onnx::tract_hir::tract_num_traits::Float;
 
+pub(crate) use bounds::rectifier;
+
 /// Replaces, in a decluttered graph and the graphs inside it, what loses NaN. Later than that, operators are
 /// fused into others and no longer found.
 pub(crate) fn keep(model: &mut TypedModel) -> TractResult<()> {
