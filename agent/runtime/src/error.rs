@@ -3,13 +3,30 @@
 use dunlin_protocol::tensor::Datatype;
 use serde::{Deserialize, Serialize};
 
-/// A node whose operator is neither tract's nor ours.
+/// A node whose operator is neither tract's nor ours, or asks for what ours does not do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnsupportedNode {
     /// Operator, with its domain where that is not ONNX' own.
     pub operator: String,
     /// Name of the node in the graph.
     pub node: String,
+    /// What it asks for, and what to change; `None` where nothing helps but leaving the operator out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+impl UnsupportedNode {
+    /// An operator that is not there at all.
+    pub(crate) fn unknown(operator: String, node: String) -> Self {
+        Self { operator, node, reason: None }
+    }
+}
+
+impl std::fmt::Display for UnsupportedNode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let reason = self.reason.as_deref().unwrap_or("export the model without it");
+        write!(f, "operator `{}` (node `{}`): {reason}", self.operator, self.node)
+    }
 }
 
 /// A model file that cannot be used.
@@ -44,7 +61,7 @@ pub enum LoadError {
         tensor: String,
     },
     /// Operators that cannot be run.
-    #[error("not supported: {}; export the model without them", list(nodes))]
+    #[error("not supported: {}", list(nodes))]
     Unsupported {
         /// Each node that cannot be run.
         nodes: Vec<UnsupportedNode>,
@@ -73,12 +90,11 @@ pub enum LoadError {
 
 fn list(nodes: &[UnsupportedNode]) -> String {
     const SHOWN: usize = 8;
-    let mut text: Vec<String> =
-        nodes.iter().take(SHOWN).map(|n| format!("operator `{}` (node `{}`)", n.operator, n.node)).collect();
+    let mut text: Vec<String> = nodes.iter().take(SHOWN).map(ToString::to_string).collect();
     if nodes.len() > SHOWN {
         text.push(format!("and {} more nodes", nodes.len() - SHOWN));
     }
-    text.join(", ")
+    text.join("; ")
 }
 
 /// Inputs that the model cannot take, or a run that failed.

@@ -71,7 +71,7 @@ fn operator_name(node: &pb::NodeProto) -> String {
     }
 }
 
-/// Nodes whose operator cannot be run.
+/// Nodes that cannot be run: their operator is not there, or cannot do what they ask for.
 pub(crate) fn unsupported(model: &pb::ModelProto) -> Vec<UnsupportedNode> {
     let register = operators::framework().op_register;
     let mut found = Vec::new();
@@ -80,8 +80,13 @@ pub(crate) fn unsupported(model: &pb::ModelProto) -> Vec<UnsupportedNode> {
             let known_domain =
                 matches!(node.domain.as_str(), "" | "ai.onnx" | "ai.onnx.ml" | "com.microsoft");
             let known = register.0.contains_key(&node.op_type) || node.op_type == "ZipMap";
-            if !(known_domain && known) {
-                found.push(UnsupportedNode { operator: operator_name(node), node: proto::label(node) });
+            let reason = operators::recurrent::refusal(node);
+            if !(known_domain && known) || reason.is_some() {
+                found.push(UnsupportedNode {
+                    operator: operator_name(node),
+                    node: proto::label(node),
+                    reason,
+                });
             }
         });
     }

@@ -109,12 +109,15 @@ fn chain(error: &tract_onnx::tract_hir::internal::TractError) -> String {
 }
 
 fn prepare(model: &tract_onnx::pb::ModelProto) -> TractResult<Arc<TypedRunnableModel>> {
-    operators::framework()
+    let mut graph = operators::framework()
         .with_ignore_output_types(true)
         .with_ignore_value_info(true)
         .model_for_proto_model(model)?
-        .into_optimized()?
-        .into_runnable_with_options(&RunOptions::default())
+        .into_typed()?
+        .into_decluttered()?;
+    operators::missing::keep(&mut graph)?;
+    graph.optimize()?;
+    graph.into_runnable_with_options(&RunOptions::default())
 }
 
 /// Takes types and shapes of the outputs from the prepared plan: what the file declares is often empty.

@@ -34,7 +34,7 @@ pub fn read(onnx: &[u8]) -> Result<pb::ModelProto, LoadError> {
     if let Some(function) = model.functions.first() {
         let operator = function.name.clone().unwrap_or_default();
         return Err(LoadError::Unsupported {
-            nodes: vec![crate::UnsupportedNode { operator, node: "(a function of the model's own)".into() }],
+            nodes: vec![crate::UnsupportedNode::unknown(operator, "(a function of the model's own)".into())],
         });
     }
     let mut nodes = 0;
@@ -66,7 +66,7 @@ fn check_graph(graph: &pb::GraphProto, depth: usize, nodes: &mut usize) -> Resul
     if let Some(sparse) = graph.sparse_initializer.first() {
         let node = sparse.values.as_ref().map(|v| v.name.clone()).unwrap_or_default();
         return Err(LoadError::Unsupported {
-            nodes: vec![crate::UnsupportedNode { operator: "sparse initializer".into(), node }],
+            nodes: vec![crate::UnsupportedNode::unknown("sparse initializer".into(), node)],
         });
     }
     let mut names = std::collections::HashSet::new();
@@ -119,10 +119,10 @@ fn width(tensor: &pb::TensorProto) -> Result<Option<usize>, LoadError> {
         Ok(T::String) => None,
         _ => {
             return Err(LoadError::Unsupported {
-                nodes: vec![crate::UnsupportedNode {
-                    operator: format!("tensor of element type {}", tensor.data_type),
-                    node: tensor.name.clone(),
-                }],
+                nodes: vec![crate::UnsupportedNode::unknown(
+                    format!("tensor of element type {}", tensor.data_type),
+                    tensor.name.clone(),
+                )],
             });
         }
     })

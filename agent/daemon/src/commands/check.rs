@@ -54,10 +54,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     println!("  uses    {}", inspection.operators.join(", "));
     for node in &inspection.unsupported {
-        println!(
-            "  ✗ operator {} of node {:?} is not supported; export without it",
-            node.operator, node.node
-        );
+        println!("  ✗ {node}");
     }
     for warning in &inspection.warnings {
         println!("  ! {warning}");

@@ -38,6 +38,16 @@ pub(crate) fn built(kernel: impl Kernel) -> Built {
     Ok((expand(Native(Arc::new(kernel))), vec![]))
 }
 
+/// A kernel as one node of a typed graph, for operators that are wired of several.
+pub(crate) fn wire(
+    kernel: impl Kernel,
+    name: &str,
+    model: &mut TypedModel,
+    inputs: &[OutletId],
+) -> TractResult<TVec<OutletId>> {
+    model.wire_node(name, Native(Arc::new(kernel)), inputs)
+}
+
 #[derive(Clone, Debug)]
 struct Native(Arc<dyn Kernel>);
 

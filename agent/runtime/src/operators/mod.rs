@@ -1,10 +1,11 @@
 //! The operators that tract lacks or gets wrong: those of `ai.onnx.ml` that scikit-learn, XGBoost and LightGBM
-//! exports are made of.
+//! exports are made of, and a few of ONNX' own.
 //!
 //! [`kernel`] is what each of them implements; [`attributes`] reads what they have in common. One operator (or
 //! one family) a file, each with the ONNX operator page as its source; where that is silent, ONNX Runtime's
 //! behaviour is followed. A missing value is NaN. Nothing here knows the protocol's tensors.
 
+mod activations;
 mod array_feature_extractor;
 mod attributes;
 mod binarizer;
@@ -13,9 +14,12 @@ mod imputer;
 pub(crate) mod kernel;
 mod label_encoder;
 mod linear;
+mod log_sum_exp;
+pub(crate) mod missing;
 mod normalizer;
 mod one_hot_encoder;
 mod post_transform;
+pub(crate) mod recurrent;
 mod scaler;
 mod trees;
 
@@ -28,13 +32,19 @@ pub fn framework() -> Onnx {
     register.insert("ArrayFeatureExtractor", array_feature_extractor::build);
     register.insert("Binarizer", binarizer::build);
     register.insert("FeatureVectorizer", feature_vectorizer::build);
+    register.insert("GRU", recurrent::build);
     register.insert("Imputer", imputer::build);
     register.insert("LabelEncoder", label_encoder::build);
     register.insert("LinearClassifier", linear::build_classifier);
     register.insert("LinearRegressor", linear::build_regressor);
+    register.insert("LogSoftmax", activations::build_log_softmax);
+    register.insert("LSTM", recurrent::build);
     register.insert("Normalizer", normalizer::build);
     register.insert("OneHotEncoder", one_hot_encoder::build);
+    register.insert("ReduceLogSumExp", log_sum_exp::build);
+    register.insert("RNN", recurrent::build);
     register.insert("Scaler", scaler::build);
+    register.insert("Softplus", activations::build_softplus);
     register.insert("TreeEnsembleClassifier", trees::build_classifier);
     register.insert("TreeEnsembleRegressor", trees::build_regressor);
     framework

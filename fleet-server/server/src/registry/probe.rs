@@ -43,6 +43,7 @@ struct Check {
 struct Node {
     operator: String,
     node: String,
+    reason: Option<String>,
 }
 
 impl Prober {
@@ -111,7 +112,10 @@ impl Prober {
             Ok(Check { unsupported, .. }) if !unsupported.is_empty() => {
                 let list: Vec<String> = unsupported
                     .iter()
-                    .map(|Node { operator, node }| format!("{operator} ({node})"))
+                    .map(|Node { operator, node, reason }| match reason {
+                        Some(reason) => format!("{operator} ({node}): {reason}"),
+                        None => format!("{operator} ({node})"),
+                    })
                     .collect();
                 Err(RegistryError::Onnx(format!("operators that agents lack: {}", list.join(", "))))
             }

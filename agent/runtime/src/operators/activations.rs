@@ -1,0 +1,76 @@
+//! `Softplus` and `LogSoftmax`, where tract's overflow.
+
+use tract_onnx::model::ParsingContext;
+use tract_onnx::pb::NodeProto;
+use tract_onnx::tract_core::ops::element_wise::{ElementWiseMiniOp, ElementWiseOp};
+use tract_onnx::tract_core::ops::nn::{Softmax, SoftmaxKind};
+use tract_onnx::tract_hir::internal::*;
+use tract_onnx::tract_hir::tract_num_traits::Float;
+
+use super::kernel::Built;
+
+/// ln(1 + eˣ) as max(x, 0) + ln(1 + e^−|x|), which overflows for no x.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Softplus;
+
+pub(super) fn build_softplus(_: &ParsingContext, _: &NodeProto) -> Built {
+    Ok((ElementWiseOp(Box::new(Softplus), None).into_hir(), vec![]))
+}
+
+impl ElementWiseMiniOp for Softplus {
+    fn name(&self) -> String {
+        "Softplus".into()
+    }
+
+    fn eval_in_place(&self, tensor: &mut Tensor, _: Option<DatumType>) -> TractResult<()> {
+        fn apply<T: Datum + Float>(tensor: &mut Tensor) -> TractResult<()> {
+            let mut plain = tensor.try_as_plain_ram_mut()?;
+            let values = plain.as_slice_mut::<T>()?.iter_mut();
+            values.for_each(|x| *x = x.max(T::zero()) + (-x.abs()).exp().ln_1p());
+            Ok(())
+        }
+        dispatch_floatlike!(apply(tensor.datum_type())(tensor))
+    }
+}
+
+/// x − ln Σ eˣ. tract takes the logarithm of a soft-max, which is minus infinity where the soft-max is zero.
+#[derive(Debug, Clone)]
+struct LogSoftmax {
+    axis: i64,
+    /// Before opset 13: over this axis and all after it.
+    to_the_end: bool,
+}
+
+pub(super) fn build_log_softmax(context: &ParsingContext, node: &NodeProto) -> Built {
+    let to_the_end = context.onnx_operator_set_version < 13;
+    let axis = node.get_attr_opt::<i64>("axis")?.unwrap_or(if to_the_end { 1 } else { -1 });
+    Ok((expand(LogSoftmax { axis, to_the_end }), vec![]))
+}
+
+impl Expansion for LogSoftmax {
+    fn name(&self) -> StaticName {
+        "LogSoftmax".into()
+    }
+
+    fn rules<'r, 'p: 'r, 's: 'r>(
+        &'s self,
+        s: &mut Solver<'r>,
+        inputs: &'p [TensorProxy],
+        outputs: &'p [TensorProxy],
+    ) -> InferenceResult {
+        check_input_arity(inputs, 1)?;
+        check_output_arity(outputs, 1)?;
+        s.equals(&inputs[0].datum_type, &outputs[0].datum_type)?;
+        s.equals(&inputs[0].shape, &outputs[0].shape)
+    }
+
+    fn wire(&self, prefix: &str, model: &mut TypedModel, inputs: &[OutletId]) -> TractResult<TVec<OutletId>> {
+        let rank = model.outlet_fact(inputs[0])?.rank();
+        let axis = if self.axis < 0 { self.axis.checked_add(rank as i64) } else { Some(self.axis) };
+        let axis = axis.and_then(|axis| usize::try_from(axis).ok()).filter(|axis| *axis < rank);
+        let axis = axis.with_context(|| format!("axis {} of {rank} dimensions", self.axis))?;
+        let axes = if self.to_the_end { (axis..rank).collect() } else { tvec!(axis) };
+        let op = Softmax { axes, quant_output_dt: None, kind: SoftmaxKind::LogSoftmax };
+        model.wire_node(prefix, op, inputs)
+    }
+}
