@@ -69,7 +69,7 @@ impl Driver {
 
     /// Runs until `stop`.
     pub async fn run(mut self, stop: CancellationToken) {
-        let mut reconciled: Option<Instant> = None;
+        let (mut reconciled, mut refused) = (None::<Instant>, None::<Instant>);
         let every = Duration::from_secs(self.worker.config.reconcile_seconds.max(1));
         loop {
             let came = self.read_desired();
@@ -77,8 +77,11 @@ impl Driver {
                 reconciled = Some(Instant::now());
                 self.reconcile();
             }
-            let written = self.ledger.write_behind() & self.worker.shelf.write_behind();
-            let pause = self.begin_work().min(if written { every } else { DISK_PAUSE });
+            if refused.is_none_or(|at| at.elapsed() >= DISK_PAUSE) {
+                let written = self.ledger.write_behind() & self.worker.shelf.write_behind();
+                refused = (!written).then(Instant::now);
+            }
+            let pause = self.begin_work().min(if refused.is_none() { every } else { DISK_PAUSE });
             tokio::select! {
                 () = stop.cancelled() => return self.stopped_cleanly(),
                 changed = self.desired.changed() => if changed.is_err() { return self.stopped_cleanly() },
