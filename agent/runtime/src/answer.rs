@@ -91,9 +91,10 @@ impl LabelIndex {
 }
 
 /// Index of the largest score, the first of equal ones.
-pub(crate) fn largest(scores: &[f32]) -> Option<usize> {
-    let mut best: Option<(usize, f32)> = None;
-    for (index, score) in scores.iter().enumerate().filter(|(_, score)| !score.is_nan()) {
+pub(crate) fn largest<T: Copy + PartialOrd>(scores: &[T]) -> Option<usize> {
+    let mut best: Option<(usize, T)> = None;
+    // NaN is the one number that does not compare with itself.
+    for (index, score) in scores.iter().enumerate().filter(|(_, score)| score.partial_cmp(score).is_some()) {
         if best.is_none_or(|(_, top)| *score > top) {
             best = Some((index, *score));
         }

@@ -5,28 +5,49 @@ use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::*;
 
 use super::attributes;
-use super::kernel::{Built, Kernel, Signature, built, matrix, numeric, with_floats};
+use super::kernel::{Built, Kernel, Signature, built, matrix};
 
 #[derive(Debug)]
-struct Imputer {
-    imputed: Vec<f32>,
-    /// NaN, or the number that stands for missing.
-    replaced: f32,
-    integers: bool,
+enum Imputer {
+    Floats {
+        imputed: Vec<f32>,
+        /// NaN, or the number that stands for missing.
+        replaced: f32,
+    },
+    Ints {
+        imputed: Vec<i64>,
+        replaced: i64,
+    },
 }
 
 pub(super) fn build(_: &ParsingContext, node: &NodeProto) -> Built {
-    let mut imputed = attributes::floats(node, "imputed_value_floats")?;
-    let mut replaced = node.get_attr_opt::<f32>("replaced_value_float")?.unwrap_or(0.0);
-    let integers = attributes::ints(node, "imputed_value_int64s")?;
-    let of_integers = !integers.is_empty();
-    if of_integers {
-        ensure!(imputed.is_empty(), "imputed values are given both as integers and as floats");
-        imputed = integers.iter().map(|value| *value as f32).collect();
-        replaced = node.get_attr_opt::<i64>("replaced_value_int64")?.unwrap_or(0) as f32;
-    }
-    ensure!(!imputed.is_empty(), "no imputed values");
-    built(Imputer { imputed, replaced, integers: of_integers })
+    let floats = attributes::floats(node, "imputed_value_floats")?;
+    let ints = attributes::ints(node, "imputed_value_int64s")?;
+    built(match (floats.is_empty(), ints.is_empty()) {
+        (false, true) => Imputer::Floats {
+            imputed: floats,
+            replaced: node.get_attr_opt::<f32>("replaced_value_float")?.unwrap_or(0.0),
+        },
+        (true, false) => Imputer::Ints {
+            imputed: ints,
+            replaced: node.get_attr_opt::<i64>("replaced_value_int64")?.unwrap_or(0),
+        },
+        _ => bail!("exactly one of imputed_value_floats and imputed_value_int64s must be set"),
+    })
+}
+
+/// The input with what is missing replaced, column by column.
+fn fill<T: Datum + Copy>(input: &Tensor, imputed: &[T], missing: impl Fn(T) -> bool) -> TractResult<Tensor> {
+    let (_, columns) = matrix(input.shape());
+    ensure!(
+        imputed.len() == 1 || imputed.len() == columns,
+        "{} imputed values for {columns} columns",
+        imputed.len()
+    );
+    let plain = input.try_as_plain_ram()?;
+    let values = plain.as_slice::<T>()?.iter().zip(imputed.iter().cycle());
+    let filled = values.map(|(value, imputed)| if missing(*value) { *imputed } else { *value }).collect();
+    crate::convert::tensor(input.shape(), filled)
 }
 
 impl Kernel for Imputer {
@@ -35,33 +56,31 @@ impl Kernel for Imputer {
     }
 
     fn facts(&self, inputs: &[Signature]) -> TractResult<TVec<Signature>> {
-        numeric(self.name(), inputs[0].0)?;
-        let datum_type = if self.integers { i64::datum_type() } else { f32::datum_type() };
-        Ok(tvec!((datum_type, inputs[0].1.clone())))
+        let (datum_type, _) = inputs[0];
+        match self {
+            Imputer::Floats { .. } => ensure!(
+                datum_type == f32::datum_type() || datum_type == f64::datum_type(),
+                "the imputed values are floats, the input is {datum_type:?}"
+            ),
+            Imputer::Ints { .. } => ensure!(
+                datum_type == i64::datum_type(),
+                "the imputed values are 64-bit integers, the input is {datum_type:?}"
+            ),
+        }
+        Ok(tvec!(inputs[0].clone()))
     }
 
     fn run(&self, inputs: &[&Tensor]) -> TractResult<TVec<Tensor>> {
-        let (_, columns) = matrix(inputs[0].shape());
-        ensure!(
-            self.imputed.len() == 1 || self.imputed.len() == columns,
-            "{} imputed values for {columns} columns",
-            self.imputed.len()
-        );
-        let filled: Vec<f32> = with_floats(inputs[0], |values| {
-            let missing =
-                |value: f32| if self.replaced.is_nan() { value.is_nan() } else { value == self.replaced };
-            let imputed = self.imputed.iter().cycle();
-            Ok(values
-                .iter()
-                .zip(imputed)
-                .map(|(v, imputed)| if missing(*v) { *imputed } else { *v })
-                .collect())
-        })?;
-        let shape = inputs[0].shape();
-        Ok(tvec!(if self.integers {
-            crate::convert::tensor(shape, filled.iter().map(|value| *value as i64).collect())?
-        } else {
-            crate::convert::tensor(shape, filled)?
+        Ok(tvec!(match self {
+            Imputer::Ints { imputed, replaced } => fill(inputs[0], imputed, |x| x == *replaced)?,
+            Imputer::Floats { imputed, replaced } if inputs[0].datum_type() == f64::datum_type() => {
+                let imputed: Vec<f64> = imputed.iter().map(|x| f64::from(*x)).collect();
+                let replaced = f64::from(*replaced);
+                fill(inputs[0], &imputed, |x| x == replaced || replaced.is_nan() && x.is_nan())?
+            }
+            Imputer::Floats { imputed, replaced } => {
+                fill(inputs[0], imputed, |x| x == *replaced || replaced.is_nan() && x.is_nan())?
+            }
         }))
     }
 }

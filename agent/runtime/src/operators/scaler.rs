@@ -41,10 +41,17 @@ impl Kernel for Scaler {
         for (what, found) in [("offsets", self.offset.len()), ("scales", self.scale.len())] {
             ensure!(found == 1 || found == columns, "{found} {what} for {columns} columns");
         }
-        let scaled = with_floats(inputs[0], |values| {
-            let pairs = self.offset.iter().cycle().zip(self.scale.iter().cycle());
-            Ok(values.iter().zip(pairs).map(|(x, (offset, scale))| (x - offset) * scale).collect())
-        })?;
-        Ok(tvec!(crate::convert::tensor::<f32>(inputs[0].shape(), scaled)?))
+        let pairs = || self.offset.iter().cycle().zip(self.scale.iter().cycle());
+        let scaled: Vec<f32> = if inputs[0].datum_type() == f64::datum_type() {
+            // What remains of a large number, such as a time, is rounded after the offset and not before.
+            let plain = inputs[0].try_as_plain_ram()?;
+            let values = plain.as_slice::<f64>()?.iter().zip(pairs());
+            values.map(|(x, (offset, scale))| ((x - f64::from(*offset)) * f64::from(*scale)) as f32).collect()
+        } else {
+            with_floats(inputs[0], |values| {
+                Ok(values.iter().zip(pairs()).map(|(x, (offset, scale))| (x - offset) * scale).collect())
+            })?
+        };
+        Ok(tvec!(crate::convert::tensor(inputs[0].shape(), scaled)?))
     }
 }

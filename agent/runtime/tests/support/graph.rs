@@ -12,12 +12,18 @@ use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension::Value};
 pub struct Graph {
     graph: pb::GraphProto,
     opset: i64,
+    ml_opset: i64,
 }
 
 impl Graph {
     /// Uses this version of the default operator set, and version 3 of `ai.onnx.ml`.
     pub fn new(opset: i64) -> Self {
-        Self { graph: pb::GraphProto { name: "graph".into(), ..Default::default() }, opset }
+        let graph = pb::GraphProto { name: "graph".into(), ..Default::default() };
+        Self { graph, opset, ml_opset: 3 }
+    }
+
+    pub fn ml_opset(self, ml_opset: i64) -> Self {
+        Self { ml_opset, ..self }
     }
 
     pub fn input(mut self, name: &str, kind: DataType, shape: &[i64]) -> Self {
@@ -39,7 +45,7 @@ impl Graph {
         self
     }
 
-    /// A node named as its first output.
+    /// A node named as its first output. The operator may have its domain before it.
     pub fn node(
         mut self,
         operator: &str,
@@ -48,8 +54,10 @@ impl Graph {
         attributes: &[pb::AttributeProto],
     ) -> Self {
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let (domain, operator) = operator.rsplit_once('.').unwrap_or(("", operator));
         self.graph.node.push(pb::NodeProto {
             op_type: operator.into(),
+            domain: domain.into(),
             name: outputs[0].into(),
             input: names(inputs),
             output: names(outputs),
@@ -68,11 +76,11 @@ impl Graph {
 
     /// The file, with these outputs, whose types are left to the engine.
     pub fn onnx(self, outputs: &[&str]) -> Vec<u8> {
-        let opset = self.opset;
+        let (opset, ml_opset) = (self.opset, self.ml_opset);
         let set = |domain: &str, version| pb::OperatorSetIdProto { domain: domain.into(), version };
         pb::ModelProto {
             ir_version: 8,
-            opset_import: vec![set("", opset), set("ai.onnx.ml", 3)],
+            opset_import: vec![set("", opset), set("ai.onnx.ml", ml_opset)],
             graph: Some(self.inner(outputs)),
             ..Default::default()
         }

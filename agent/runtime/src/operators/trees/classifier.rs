@@ -4,7 +4,7 @@ use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::*;
 
-use super::forest::Forest;
+use super::forest::{Element, Forest};
 use super::parse::{LeafLists, read};
 use crate::operators::attributes::{Labels, floats};
 use crate::operators::kernel::{Built, Kernel, Signature, built, matrix, matrix_dims, numeric, with_floats};
@@ -79,46 +79,63 @@ fn kernel(node: &NodeProto) -> TractResult<TreeEnsembleClassifier> {
 }
 
 impl TreeEnsembleClassifier {
-    /// Fills one row of scores and gives the index of the winning label.
-    fn fill(&self, row: &[f32], scores: &mut [f32]) -> usize {
+    /// Labels by index, and scores.
+    fn answers<X: Element>(&self, values: &[X], columns: usize) -> (Vec<usize>, Vec<f32>) {
+        let (rows, width) = (values.len() / columns, self.labels.len());
+        let (mut winners, mut scores) = (Vec::with_capacity(rows), vec![0.0; rows * width]);
+        let mut sums = vec![X::zero(); width];
+        for (row, scores) in values.chunks_exact(columns).zip(scores.chunks_mut(width)) {
+            sums.fill(X::zero());
+            winners.push(self.fill(row, &mut sums, scores));
+        }
+        (winners, scores)
+    }
+
+    /// Fills one row of scores, by way of sums that are zero, and gives the index of the winning label.
+    fn fill<X: Element>(&self, row: &[X], sums: &mut [X], scores: &mut [f32]) -> usize {
         let leaves = self.forest.leaves(row).flatten();
         if self.scoring == Scoring::First {
-            let score = leaves.map(|(_, weight)| weight).sum::<f32>() + self.base.first().unwrap_or(&0.0);
-            return self.fill_pair(score, scores);
+            let sum = leaves.fold(X::zero(), |sum, (_, weight)| sum + (*weight).into());
+            return self.fill_pair(sum + self.base.first().copied().unwrap_or(0.0).into(), scores);
         }
-        leaves.for_each(|(class, weight)| scores[*class as usize] += weight);
+        for (class, weight) in leaves {
+            let sum = &mut sums[*class as usize];
+            *sum = *sum + (*weight).into();
+        }
         let winner = match self.scoring {
-            Scoring::Second => usize::from(scores[1] > self.limit()),
+            Scoring::Second => usize::from(sums[1] > self.limit()),
             Scoring::Both => {
                 match *self.base {
-                    [base] => scores[0] += base,
+                    [base] => sums[0] = sums[0] + base.into(),
                     [_, base] => {
-                        scores[1] = scores[0] + base;
-                        scores[0] = -scores[1];
+                        sums[1] = sums[0] + base.into();
+                        sums[0] = -sums[1];
                     }
                     _ => {}
                 }
-                usize::from(scores[1] > 0.0)
+                usize::from(sums[1] > X::zero())
             }
             Scoring::First | Scoring::Largest => {
-                scores.iter_mut().zip(&self.base).for_each(|(score, base)| *score += base);
-                crate::answer::largest(scores).unwrap_or(0)
+                sums.iter_mut().zip(&self.base).for_each(|(sum, base)| *sum = *sum + (*base).into());
+                crate::answer::largest(sums).unwrap_or(0)
             }
         };
+        scores.iter_mut().zip(sums).for_each(|(score, sum)| *score = sum.to_f32().unwrap_or(f32::NAN));
         self.post_transform.apply(scores);
         winner
     }
 
     /// The score above which the second of two labels wins: half where scores are probabilities.
-    fn limit(&self) -> f32 {
-        if self.positive { 0.5 } else { 0.0 }
+    fn limit<X: Element>(&self) -> X {
+        if self.positive { 0.5.into() } else { X::zero() }
     }
 
-    fn fill_pair(&self, score: f32, scores: &mut [f32]) -> usize {
+    fn fill_pair<X: Element>(&self, score: X, scores: &mut [f32]) -> usize {
+        let single = |x: X| x.to_f32().unwrap_or(f32::NAN);
         let pair = match self.post_transform {
-            PostTransform::Logistic => [logistic(-score), logistic(score)],
-            _ if self.positive => [1.0 - score, score],
-            _ => [-score, score],
+            PostTransform::Logistic => [logistic(single(-score)), logistic(single(score))],
+            _ if self.positive => [single(X::one() - score), single(score)],
+            _ => [single(-score), single(score)],
         };
         scores.copy_from_slice(&pair);
         usize::from(score > self.limit())
@@ -149,11 +166,11 @@ impl Kernel for TreeEnsembleClassifier {
             self.forest.columns
         );
         let width = self.labels.len();
-        let mut scores = vec![0.0; rows * width];
-        let winners: Vec<usize> = with_floats(inputs[0], |values| {
-            let pairs = values.chunks_exact(columns).zip(scores.chunks_mut(width));
-            Ok(pairs.map(|(row, scores)| self.fill(row, scores)).collect())
-        })?;
+        let (winners, scores) = if inputs[0].datum_type() == f64::datum_type() {
+            self.answers(inputs[0].try_as_plain_ram()?.as_slice::<f64>()?, columns)
+        } else {
+            with_floats(inputs[0], |values| Ok(self.answers(values, columns)))?
+        };
         Ok(tvec!(self.labels.pick(&winners)?, crate::convert::tensor(&[rows, width], scores)?))
     }
 }

@@ -1,5 +1,7 @@
 //! Trees as one flat list of nodes, children beside each other in reach.
 
+use tract_onnx::tract_hir::tract_num_traits::Float;
+
 /// How a node decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mode {
@@ -36,9 +38,18 @@ pub(super) struct Forest {
     pub(super) targets: usize,
 }
 
+/// An element of a row. Thresholds and weights are single precision; where the row is double, they are compared
+/// and summed as such.
+pub(super) trait Element: Float + From<f32> {}
+impl Element for f32 {}
+impl Element for f64 {}
+
 impl Forest {
     /// The weights of the leaf that a row falls into, for each tree. The row has at least `columns` values.
-    pub(super) fn leaves<'a>(&'a self, row: &'a [f32]) -> impl Iterator<Item = &'a [(u32, f32)]> + 'a {
+    pub(super) fn leaves<'a, X: Element>(
+        &'a self,
+        row: &'a [X],
+    ) -> impl Iterator<Item = &'a [(u32, f32)]> + 'a {
         self.roots.iter().map(move |root| {
             let mut node = &self.nodes[*root as usize];
             loop {
@@ -46,13 +57,14 @@ impl Forest {
                     Mode::Leaf => return &self.weights[node.when_true as usize..node.when_false as usize],
                     _ => row[node.feature as usize],
                 };
+                let value: X = node.value.into();
                 let goes = match node.mode {
-                    Mode::LessOrEqual => x <= node.value,
-                    Mode::Less => x < node.value,
-                    Mode::GreaterOrEqual => x >= node.value,
-                    Mode::Greater => x > node.value,
-                    Mode::Equal => x == node.value,
-                    Mode::NotEqual | Mode::Leaf => x != node.value,
+                    Mode::LessOrEqual => x <= value,
+                    Mode::Less => x < value,
+                    Mode::GreaterOrEqual => x >= value,
+                    Mode::Greater => x > value,
+                    Mode::Equal => x == value,
+                    Mode::NotEqual | Mode::Leaf => x != value,
                 };
                 let next =
                     if goes || node.missing_is_true && x.is_nan() { node.when_true } else { node.when_false };

@@ -19,6 +19,9 @@ pub(super) struct LeafLists {
 
 /// Reads the trees. `targets` is the number of classes or targets that leaves may name.
 pub(super) fn read(node: &NodeProto, leaf: &LeafLists, targets: usize) -> TractResult<Forest> {
+    if let Some(attribute) = node.attribute.iter().find(|attribute| attribute.name.ends_with("_as_tensor")) {
+        bail!("{} is not read: export it with version 1 of ai.onnx.ml", attribute.name);
+    }
     let trees = ints(node, "nodes_treeids")?;
     let ids = ints(node, "nodes_nodeids")?;
     let features = ints(node, "nodes_featureids")?;

@@ -4,7 +4,7 @@ use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::*;
 
-use super::forest::Forest;
+use super::forest::{Element, Forest};
 use super::parse::{LeafLists, read};
 use crate::operators::attributes::floats;
 use crate::operators::kernel::{Built, Kernel, Signature, built, matrix, matrix_dims, numeric, with_floats};
@@ -49,37 +49,50 @@ pub(in super::super) fn build(_: &ParsingContext, node: &NodeProto) -> Built {
         "MAX" => Aggregate::Max,
         other => bail!("aggregate_function {other} is unknown"),
     };
-    let (forest, post_transform) = (read(node, &LISTS, targets)?, PostTransform::read(node)?);
+    let (forest, post_transform) =
+        (read(node, &LISTS, targets)?, PostTransform::read(node)?);
     built(TreeEnsembleRegressor { forest, base, aggregate, post_transform })
 }
 
 impl TreeEnsembleRegressor {
-    fn fill(&self, row: &[f32], targets: &mut [f32]) {
-        let mut first = true;
+    fn answers<X: Element>(&self, values: &[X], columns: usize) -> Vec<f32> {
+        let width = self.forest.targets;
+        let mut answers = vec![0.0; values.len() / columns * width];
+        let mut sums = vec![X::zero(); width];
+        for (row, answer) in values.chunks_exact(columns).zip(answers.chunks_mut(width)) {
+            self.sum(row, &mut sums);
+            let single = |x: &X| x.to_f32().unwrap_or(f32::NAN);
+            answer.iter_mut().zip(&sums).for_each(|(answer, sum)| *answer = single(sum));
+            self.post_transform.apply(answer);
+        }
+        answers
+    }
+
+    fn sum<X: Element>(&self, row: &[X], sums: &mut [X]) {
+        sums.fill(X::zero());
         let mut seen =
             vec![
                 false;
-                if matches!(self.aggregate, Aggregate::Sum | Aggregate::Average) { 0 } else { targets.len() }
+                if matches!(self.aggregate, Aggregate::Sum | Aggregate::Average) { 0 } else { sums.len() }
             ];
         for (target, weight) in self.forest.leaves(row).flatten() {
             let target = *target as usize;
-            let slot = &mut targets[target];
+            let (slot, weight): (&mut X, X) = (&mut sums[target], (*weight).into());
             match self.aggregate {
-                Aggregate::Sum | Aggregate::Average => *slot += weight,
-                Aggregate::Min if seen[target] => *slot = slot.min(*weight),
-                Aggregate::Max if seen[target] => *slot = slot.max(*weight),
+                Aggregate::Sum | Aggregate::Average => *slot = *slot + weight,
+                Aggregate::Min if seen[target] => *slot = slot.min(weight),
+                Aggregate::Max if seen[target] => *slot = slot.max(weight),
                 Aggregate::Min | Aggregate::Max => {
-                    *slot = *weight;
+                    *slot = weight;
                     seen[target] = true;
                 }
             }
-            first = false;
         }
-        if !first && matches!(self.aggregate, Aggregate::Average) {
-            targets.iter_mut().for_each(|sum| *sum /= self.forest.roots.len() as f32);
+        if matches!(self.aggregate, Aggregate::Average) {
+            let trees: X = (self.forest.roots.len() as f32).into();
+            sums.iter_mut().for_each(|sum| *sum = *sum / trees);
         }
-        targets.iter_mut().zip(&self.base).for_each(|(value, base)| *value += base);
-        self.post_transform.apply(targets);
+        sums.iter_mut().zip(&self.base).for_each(|(sum, base)| *sum = *sum + (*base).into());
     }
 }
 
@@ -101,13 +114,11 @@ impl Kernel for TreeEnsembleRegressor {
             "{columns} columns, the trees ask for {}",
             self.forest.columns
         );
-        let mut answers = vec![0.0; rows * self.forest.targets];
-        with_floats(inputs[0], |values| {
-            for (row, targets) in values.chunks_exact(columns).zip(answers.chunks_mut(self.forest.targets)) {
-                self.fill(row, targets);
-            }
-            Ok(())
-        })?;
+        let answers = if inputs[0].datum_type() == f64::datum_type() {
+            self.answers(inputs[0].try_as_plain_ram()?.as_slice::<f64>()?, columns)
+        } else {
+            with_floats(inputs[0], |values| Ok(self.answers(values, columns)))?
+        };
         Ok(tvec!(crate::convert::tensor(&[rows, self.forest.targets], answers)?))
     }
 }
