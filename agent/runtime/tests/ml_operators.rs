@@ -125,9 +125,98 @@ fn trees_in_double_precision_are_refused_by_name() {
 }
 
 #[test]
+fn a_regressor_of_one_target_takes_the_probit_only() {
+    let near = |found: TensorData, expected: &[f32], what: &str| {
+        let TensorData::Fp32(found) = found else { panic!("{what}") };
+        let equal = found.len() == expected.len()
+            && found.iter().zip(expected).all(|(a, b)| a == b || (a - b).abs() < 1e-5);
+        assert!(equal, "{what}: {found:?} instead of {expected:?}");
+    };
+    let x = || TensorData::Fp32(vec![0.5, 0.9]);
+    for transform in ["NONE", "LOGISTIC", "SOFTMAX", "SOFTMAX_ZERO", "PROBIT"] {
+        let probit = transform == "PROBIT";
+        let linear = [floats("coefficients", &[1.0]), text("post_transform", transform)];
+        let expected = if probit { [0.0, 1.281_712_9] } else { [0.5, 0.9] };
+        near(run(&onnx("LinearRegressor", DataType::Float, 1, &linear), 1, x()), &expected, transform);
+        let mut tree = stump(0.5, 1, &[0, 0], &[0.3, 0.8]);
+        tree.push(text("post_transform", transform));
+        let expected = if probit { [-0.524_445_9, 0.841_756_1] } else { [0.3, 0.8] };
+        near(run(&onnx("TreeEnsembleRegressor", DataType::Float, 1, &tree), 1, x()), &expected, transform);
+    }
+    let expected = [
+        ("LOGISTIC", [0.622_459_3, 0.562_176_5, 0.710_949_5, 0.610_639_2]),
+        ("SOFTMAX", [0.562_176_5, 0.437_823_5, 0.610_639_3, 0.389_360_8]),
+        ("PROBIT", [0.0, -0.674_574_3, 1.281_712_9, -0.125_662]),
+    ];
+    for (transform, expected) in expected {
+        let linear =
+            [floats("coefficients", &[1.0, 0.5]), int("targets", 2), text("post_transform", transform)];
+        near(run(&onnx("LinearRegressor", DataType::Float, 1, &linear), 1, x()), &expected, transform);
+    }
+}
+
+#[test]
+fn a_soft_max_of_scores_with_nan_is_nan() {
+    for transform in ["SOFTMAX", "SOFTMAX_ZERO", "LOGISTIC"] {
+        let attributes = [
+            floats("coefficients", &[0.5, 0.0, 0.2, 0.1, 0.0, 0.4]),
+            int("targets", 3),
+            text("post_transform", transform),
+        ];
+        let onnx = onnx("LinearRegressor", DataType::Float, 2, &attributes);
+        let TensorData::Fp32(found) = run(&onnx, 2, TensorData::Fp32(vec![f32::NAN, 1.0])) else {
+            panic!("not floats")
+        };
+        assert!(found.iter().all(|x| x.is_nan()), "{transform}: {found:?}");
+    }
+}
+
+#[test]
+fn a_binarizer_of_nan_gives_nan() {
+    let attributes = [float("threshold", 0.5)];
+    let found = run(
+        &onnx("Binarizer", DataType::Float, 3, &attributes),
+        3,
+        TensorData::Fp32(vec![0.5, 0.6, f32::NAN]),
+    );
+    let TensorData::Fp32(found) = found else { panic!("not floats") };
+    assert_eq!(found[..2], [0.0, 1.0]);
+    assert!(found[2].is_nan());
+}
+
+#[test]
+fn of_equal_categories_the_last_counts() {
+    let numbers = onnx("OneHotEncoder", DataType::Int64, 1, &[ints("cats_int64s", &[1, 1, 2])]);
+    let found = run(&numbers, 1, TensorData::Int64(vec![1, 2]));
+    assert_eq!(found, TensorData::Fp32(vec![0.0, 1.0, 0.0, 0.0, 0.0, 1.0]));
+    let categories = [texts("cats_strings", &["a", "b", "a"])];
+    let found = run(
+        &onnx("OneHotEncoder", DataType::String, 1, &categories),
+        1,
+        TensorData::Bytes(vec!["a".into(), "b".into()]),
+    );
+    assert_eq!(found, TensorData::Fp32(vec![0.0, 0.0, 1.0, 0.0, 1.0, 0.0]));
+}
+
+#[test]
 fn large_categories_are_told_apart() {
     let large = 9_007_199_254_740_992;
     let onnx = onnx("OneHotEncoder", DataType::Int64, 1, &[ints("cats_int64s", &[large, large + 1])]);
     let found = run(&onnx, 1, TensorData::Int64(vec![large + 1, large]));
     assert_eq!(found, TensorData::Fp32(vec![0.0, 1.0, 1.0, 0.0]));
+}
+
+#[test]
+fn nan_finds_its_key_from_version_4_of_the_label_encoder() {
+    let attributes =
+        [floats("keys_floats", &[1.5, f32::NAN, 1.5, -0.0]), ints("values_int64s", &[7, 8, 9, 1])];
+    for (version, of_nan) in [(3, -1), (4, 8)] {
+        let onnx = Graph::new(17)
+            .ml_opset(version)
+            .input("x", DataType::Float, &[-1, 4])
+            .node("ai.onnx.ml.LabelEncoder", &["x"], &["y"], &attributes)
+            .onnx(&["y"]);
+        let found = run(&onnx, 4, TensorData::Fp32(vec![1.5, f32::NAN, 9.0, 0.0]));
+        assert_eq!(found, TensorData::Int64(vec![7, of_nan, -1, 1]), "version {version}");
+    }
 }

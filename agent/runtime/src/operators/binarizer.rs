@@ -15,6 +15,17 @@ pub(super) fn build(_: &ParsingContext, node: &NodeProto) -> Built {
     built(Binarizer { threshold: node.get_attr_opt::<f32>("threshold")?.unwrap_or(0.0) })
 }
 
+impl Binarizer {
+    /// NaN is neither above nor below: ONNX Runtime refuses it, here it stays missing.
+    fn flag(&self, x: f32) -> f32 {
+        match x.partial_cmp(&self.threshold) {
+            None => f32::NAN,
+            Some(std::cmp::Ordering::Greater) => 1.0,
+            Some(_) => 0.0,
+        }
+    }
+}
+
 impl Kernel for Binarizer {
     fn name(&self) -> &'static str {
         "Binarizer"
@@ -26,9 +37,8 @@ impl Kernel for Binarizer {
     }
 
     fn run(&self, inputs: &[&Tensor]) -> TractResult<TVec<Tensor>> {
-        let flags = with_floats(inputs[0], |values| {
-            Ok(values.iter().map(|x| if *x > self.threshold { 1.0_f32 } else { 0.0 }).collect())
-        })?;
+        let flags =
+            with_floats(inputs[0], |values| Ok(values.iter().map(|x| self.flag(*x)).collect::<Vec<_>>()))?;
         Ok(tvec!(crate::convert::tensor(inputs[0].shape(), flags)?))
     }
 }

@@ -42,7 +42,7 @@ fn float_key(value: f32) -> Key {
     Key::Float(bits)
 }
 
-pub(super) fn build(_: &ParsingContext, node: &NodeProto) -> Built {
+pub(super) fn build(context: &ParsingContext, node: &NodeProto) -> Built {
     let classes = strings(node, "classes_strings")?;
     if !classes.is_empty() {
         return build_first_version(node, &classes);
@@ -72,7 +72,13 @@ pub(super) fn build(_: &ParsingContext, node: &NodeProto) -> Built {
         (Values::Texts(to_texts, default.unwrap_or_else(|| "_Unused".into())), count)
     };
     ensure!(count == keys.len(), "{} keys and {count} values", keys.len());
-    encoder(keys, key_type, values)
+    // In ONNX Runtime NaN finds a key from version 4 of the operator on.
+    let version = context.model.opset_import.iter().find(|set| set.domain == "ai.onnx.ml");
+    let mut encoder = encoder(keys, key_type, values);
+    if version.is_none_or(|set| set.version < 4) {
+        encoder.index.remove(&float_key(f32::NAN));
+    }
+    built(encoder)
 }
 
 /// Operator set 1: texts to their index, or indices to texts; which of the two is told by the input's type,
@@ -83,23 +89,23 @@ fn build_first_version(node: &NodeProto, classes: &[String]) -> Built {
     match default {
         Some(default) => {
             let values = Values::Texts(classes.to_vec(), default);
-            encoder(indices.map(Key::Int).collect(), i64::datum_type(), values)
+            built(encoder(indices.map(Key::Int).collect(), i64::datum_type(), values))
         }
         None => {
             let default = node.get_attr_opt("default_int64")?.unwrap_or(-1);
             let keys = classes.iter().cloned().map(Key::Text).collect();
-            encoder(keys, String::datum_type(), Values::Ints(indices.collect(), default))
+            built(encoder(keys, String::datum_type(), Values::Ints(indices.collect(), default)))
         }
     }
 }
 
-fn encoder(keys: Vec<Key>, key_type: DatumType, values: Values) -> Built {
+fn encoder(keys: Vec<Key>, key_type: DatumType, values: Values) -> LabelEncoder {
     let mut index = HashMap::with_capacity(keys.len());
     for (place, key) in keys.into_iter().enumerate() {
         // The first of equal keys counts.
         index.entry(key).or_insert(place);
     }
-    built(LabelEncoder { index, keys: key_type, values })
+    LabelEncoder { index, keys: key_type, values }
 }
 
 impl Kernel for LabelEncoder {

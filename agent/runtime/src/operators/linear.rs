@@ -27,21 +27,19 @@ struct LinearRegressor {
 }
 
 impl Linear {
-    fn read(node: &NodeProto, targets: Option<usize>) -> TractResult<Self> {
+    fn read(node: &NodeProto, targets: usize, post_transform: PostTransform) -> TractResult<Self> {
         let coefficients = floats(node, "coefficients")?;
         let mut intercepts = floats(node, "intercepts")?;
-        ensure!(!coefficients.is_empty(), "no coefficients");
-        if intercepts.is_empty() {
-            intercepts = vec![0.0; targets.unwrap_or(1)];
-        }
-        let targets = targets.unwrap_or(intercepts.len());
         ensure!(
-            targets > 0 && intercepts.len() == targets && coefficients.len() % targets == 0,
+            !coefficients.is_empty()
+                && coefficients.len().is_multiple_of(targets)
+                && (intercepts.is_empty() || intercepts.len() == targets),
             "{} coefficients and {} intercepts for {targets} targets",
             coefficients.len(),
             intercepts.len()
         );
-        Ok(Self { coefficients, intercepts, post_transform: PostTransform::read(node)? })
+        intercepts.resize(targets, 0.0);
+        Ok(Self { coefficients, intercepts, post_transform })
     }
 
     fn targets(&self) -> usize {
@@ -93,12 +91,13 @@ pub(super) fn build_classifier(_: &ParsingContext, node: &NodeProto) -> Built {
         "{targets} scores for {} labels",
         labels.len()
     );
-    built(LinearClassifier { linear: Linear::read(node, Some(targets))?, labels })
+    built(LinearClassifier { linear: Linear::read(node, targets, PostTransform::read(node)?)?, labels })
 }
 
 pub(super) fn build_regressor(_: &ParsingContext, node: &NodeProto) -> Built {
     let targets = usize::try_from(node.get_attr_opt::<i64>("targets")?.unwrap_or(1))?;
-    built(LinearRegressor { linear: Linear::read(node, Some(targets))? })
+    let post_transform = PostTransform::of_regressor(node, targets)?;
+    built(LinearRegressor { linear: Linear::read(node, targets, post_transform)? })
 }
 
 impl Kernel for LinearRegressor {

@@ -38,22 +38,23 @@ impl Kernel for OneHotEncoder {
     }
 
     fn run(&self, inputs: &[&Tensor]) -> TractResult<TVec<Tensor>> {
+        // Of equal categories the last counts, as in ONNX Runtime.
         let places: Vec<Option<usize>> = match &self.categories {
             Labels::Strings(categories) => {
                 let texts = inputs[0].try_as_plain_ram()?;
-                texts.as_slice::<String>()?.iter().map(|t| categories.iter().position(|c| c == t)).collect()
+                texts.as_slice::<String>()?.iter().map(|t| categories.iter().rposition(|c| c == t)).collect()
             }
             Labels::Ints(categories) if inputs[0].datum_type().is_float() => {
                 // Floats are cut to integers, as in ONNX Runtime; NaN is no category.
                 let numbers = inputs[0].cast_to::<f64>()?;
                 let numbers = numbers.try_as_plain_ram()?;
-                let place = |x: &f64| categories.iter().position(|c| !x.is_nan() && *c == *x as i64);
+                let place = |x: &f64| categories.iter().rposition(|c| !x.is_nan() && *c == *x as i64);
                 numbers.as_slice::<f64>()?.iter().map(place).collect()
             }
             Labels::Ints(categories) => {
                 let numbers = inputs[0].cast_to::<i64>()?;
                 let numbers = numbers.try_as_plain_ram()?;
-                numbers.as_slice::<i64>()?.iter().map(|x| categories.iter().position(|c| c == x)).collect()
+                numbers.as_slice::<i64>()?.iter().map(|x| categories.iter().rposition(|c| c == x)).collect()
             }
         };
         let width = self.categories.len();

@@ -24,14 +24,20 @@ impl PostTransform {
         })
     }
 
+    /// What a regressor of so many targets does: of a single score ONNX Runtime takes the probit and nothing else.
+    pub(crate) fn of_regressor(node: &NodeProto, targets: usize) -> TractResult<Self> {
+        let asked = Self::read(node)?;
+        Ok(if targets == 1 && asked != PostTransform::Probit { PostTransform::None } else { asked })
+    }
+
     /// Transforms one row of scores.
     pub(crate) fn apply(self, scores: &mut [f32]) {
         match self {
             PostTransform::None => {}
             PostTransform::Logistic => scores.iter_mut().for_each(|score| *score = logistic(*score)),
             PostTransform::Softmax => softmax(scores, |_| true),
-            // Scores of zero stay zero and take no share.
-            PostTransform::SoftmaxZero => softmax(scores, |score| score.abs() > 1e-7),
+            // Scores of zero stay zero and take no share; NaN is not zero.
+            PostTransform::SoftmaxZero => softmax(scores, |score| score.is_nan() || score.abs() > 1e-7),
             PostTransform::Probit => scores.iter_mut().for_each(|score| *score = probit(*score)),
         }
     }
@@ -54,9 +60,8 @@ fn softmax(scores: &mut [f32], counts: impl Fn(f32) -> bool) {
             *score = 0.0;
         }
     }
-    if sum > 0.0 {
-        scores.iter_mut().for_each(|score| *score /= sum);
-    }
+    // Without any share, and with NaN among them, all are NaN.
+    scores.iter_mut().for_each(|score| *score /= sum);
 }
 
 /// √2 · erf⁻¹(2x − 1), with Winitzki's approximation of erf⁻¹ as ONNX Runtime has it.

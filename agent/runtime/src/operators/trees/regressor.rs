@@ -50,7 +50,7 @@ pub(in super::super) fn build(_: &ParsingContext, node: &NodeProto) -> Built {
         other => bail!("aggregate_function {other} is unknown"),
     };
     let (forest, post_transform) =
-        (read(node, &LISTS, targets)?, PostTransform::read(node)?);
+        (read(node, &LISTS, targets)?, PostTransform::of_regressor(node, targets)?);
     built(TreeEnsembleRegressor { forest, base, aggregate, post_transform })
 }
 
