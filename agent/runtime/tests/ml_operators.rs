@@ -220,3 +220,31 @@ fn nan_finds_its_key_from_version_4_of_the_label_encoder() {
         assert_eq!(found, TensorData::Int64(vec![7, of_nan, -1, 1]), "version {version}");
     }
 }
+
+#[test]
+fn sizes_that_a_file_merely_claims_are_refused() {
+    let huge = 1_i64 << 62;
+    let cases = [
+        ("FeatureVectorizer", 2, vec![ints("inputdimensions", &[huge, huge, huge, huge, 1])]),
+        ("FeatureVectorizer", 2, vec![ints("inputdimensions", &[huge, 2])]),
+        ("FeatureVectorizer", 2, vec![ints("inputdimensions", &[-1])]),
+        ("LinearRegressor", 2, vec![floats("coefficients", &[1.0]), int("targets", huge)]),
+        ("LinearRegressor", 2, vec![floats("coefficients", &[1.0]), int("targets", 0)]),
+        ("LinearRegressor", 2, vec![floats("coefficients", &[1.0]), int("targets", -3)]),
+        ("TreeEnsembleRegressor", 2, stump(0.5, huge, &[0, 0], &[1.0, 2.0])),
+        ("ReduceLogSumExp", 2, vec![ints("axes", &[i64::MIN])]),
+        ("LogSoftmax", 2, vec![int("axis", i64::MIN)]),
+    ];
+    for (operator, columns, attributes) in cases {
+        let error = Model::load(&onnx(operator, DataType::Float, columns, &attributes), None).unwrap_err();
+        assert!(!error.to_string().contains("gave up"), "{operator} {attributes:?}: {error}");
+    }
+    // Declared lengths multiply to more than there are numbers.
+    let onnx = Graph::new(17)
+        .input("x", DataType::Float, &[-1, 1 << 40, 1 << 40])
+        .node("ai.onnx.ml.LinearRegressor", &["x"], &["y"], &[floats("coefficients", &[1.0])])
+        .onnx(&["y"]);
+    if let Err(error) = Model::load(&onnx, None) {
+        assert!(!error.to_string().contains("gave up"), "{error}");
+    }
+}

@@ -9,6 +9,8 @@ use super::kernel::{Built, Kernel, Signature, built, matrix, matrix_dims, numeri
 
 /// Most inputs that are read.
 const MAX_INPUTS: usize = 4096;
+/// Most columns of the output.
+const MAX_WIDTH: usize = MAX_INPUTS * 16;
 
 #[derive(Debug)]
 struct FeatureVectorizer {
@@ -18,10 +20,8 @@ struct FeatureVectorizer {
 pub(super) fn build(_: &ParsingContext, node: &NodeProto) -> Built {
     let widths = attributes::ints(node, "inputdimensions")?;
     let widths = widths.iter().map(|width| usize::try_from(*width)).collect::<Result<Vec<_>, _>>()?;
-    ensure!(
-        !widths.is_empty() && widths.iter().sum::<usize>() <= MAX_INPUTS * 16,
-        "unlikely inputdimensions"
-    );
+    let total = widths.iter().try_fold(0_usize, |total, width| total.checked_add(*width));
+    ensure!(!widths.is_empty() && total.is_some_and(|total| total <= MAX_WIDTH), "unlikely inputdimensions");
     built(FeatureVectorizer { widths })
 }
 

@@ -142,7 +142,9 @@ pub(crate) fn matrix_dims(shape: &[TDim]) -> (TDim, Option<usize>) {
         [] => (1.to_dim(), Some(1)),
         [columns] => (1.to_dim(), columns.to_usize().ok()),
         [rows, rest @ ..] => {
-            let columns = rest.iter().map(|dim| dim.to_usize().ok()).product();
+            // Lengths that a file declares may multiply to more than there are numbers.
+            let columns =
+                rest.iter().try_fold(1_usize, |columns, dim| columns.checked_mul(dim.to_usize().ok()?));
             (rows.clone(), columns)
         }
     }
