@@ -104,7 +104,7 @@ async fn a_state_that_cannot_be_left_on_a_full_disk_ends_at_its_deadline() {
     record.state = UpdateState::Verifying;
     store.keep(&record).unwrap();
     let _record = Refusing::writes_of(&world.data_dir().join("update/line.json"));
-    let device = world.device(&world.address, Config { work_deadline_seconds: 1, ..quick() });
+    let device = world.device(&world.address, Config { work_deadline_seconds: 4, ..quick() });
     let end = device.end(2).await;
     assert!(matches!(&end, UpdateState::Failed(reason) if reason.code == "disk"), "{end:?}");
     device.stop().await;

@@ -169,6 +169,13 @@ mod tests {
     }
 
     #[test]
+    fn booleans_come_as_words_or_as_numbers() {
+        let read = tensor(r#"{"name":"x","shape":[4],"datatype":"BOOL","data":[true,false,1,0]}"#).unwrap();
+        assert_eq!(tensor_json(&read)["data"], json!([true, false, true, false]));
+        assert!(tensor(r#"{"name":"x","shape":[1],"datatype":"BOOL","data":["yes"]}"#).is_err());
+    }
+
+    #[test]
     fn what_does_not_fit_is_named() {
         let error = tensor(r#"{"name":"x","shape":[1],"datatype":"FP32","data":["wet"]}"#).unwrap_err();
         assert!(error.contains("`x`") && error.contains("wet"), "{error}");
