@@ -1,8 +1,8 @@
 //! The training distribution that devices' windows are compared with.
 
 use dunlin_protocol::statistics::{
-    Bins, CategoryRecorder, FeatureReference, NumericRecorder, OutputRecorder, OutputReference, Reference,
-    Spread,
+    Bins, CategoryRecorder, CategoryStatistics, FeatureReference, NumericRecorder, OutputRecorder,
+    OutputReference, Reference, Spread,
     psi::{PSI_GROUPS, psi},
 };
 
@@ -46,49 +46,55 @@ fn feature(column: &Column, step: &Step, train: &[usize], ordered: bool) -> Feat
             let bins = Bins::from_values(&values).or_else(|| Bins::from_values(&[0.0]));
             match bins {
                 Some(bins) => numeric(bins, &values, ordered),
-                None => category(Vec::new(), &[]),
+                None => category(Vec::new(), &[], false),
             }
         }
         (Values::Texts(values), Step::Text(known)) => {
             let texts: Vec<&str> = train.iter().map(|row| values[*row].as_str()).collect();
-            category(known.clone(), &texts)
+            category(known.clone(), &texts, ordered)
         }
-        (Values::Texts(_), Step::Number(_)) => category(Vec::new(), &[]),
+        (Values::Texts(_), Step::Number(_)) => category(Vec::new(), &[], false),
     }
 }
 
-fn category(known: Vec<String>, texts: &[&str]) -> FeatureReference {
-    let mut recorder = CategoryRecorder::new(known.clone());
-    texts.iter().for_each(|text| recorder.observe(text));
-    FeatureReference::Category { categories: known, statistics: recorder.take() }
+fn category(known: Vec<String>, texts: &[&str], ordered: bool) -> FeatureReference {
+    let count = |texts: &[&str]| {
+        let mut recorder = CategoryRecorder::new(known.clone());
+        texts.iter().for_each(|text| recorder.observe(text));
+        recorder.take()
+    };
+    let statistics = count(texts);
+    let row = |statistics: &CategoryStatistics| [&statistics.known.0[..], &[statistics.other]].concat();
+    let spread = spread(texts, ordered, &row(&statistics), |block| row(&count(block)));
+    FeatureReference::Category { categories: known, statistics, spread }
 }
 
 fn numeric(bins: Bins, values: &[f32], ordered: bool) -> FeatureReference {
-    let mut recorder = NumericRecorder::new(bins.clone());
-    values.iter().for_each(|value| recorder.observe(*value));
-    let statistics = recorder.take();
-    let whole = statistics.row();
-    let spread = if ordered {
-        BLOCKS.iter().filter_map(|rows| block_spread(&bins, values, &whole, *rows)).collect()
-    } else {
-        Vec::new()
+    let count = |values: &[f32]| {
+        let mut recorder = NumericRecorder::new(bins.clone());
+        values.iter().for_each(|value| recorder.observe(*value));
+        recorder.take()
     };
+    let statistics = count(values);
+    let spread = spread(values, ordered, &statistics.row(), |block| count(block).row());
     FeatureReference::Numeric { bins, statistics, spread }
 }
 
+/// How blocks of consecutive rows differ from the `whole`, by rising length; nothing where rows have no order.
+fn spread<T>(values: &[T], ordered: bool, whole: &[u64], row: impl Fn(&[T]) -> Vec<u64>) -> Vec<Spread> {
+    let lengths = BLOCKS.iter().filter(|_| ordered);
+    lengths.filter_map(|rows| block_spread(values, *rows, whole, &row)).collect()
+}
+
 /// How far blocks of consecutive rows are from the whole; `None` with too few blocks.
-fn block_spread(bins: &Bins, values: &[f32], whole: &[u64], rows: usize) -> Option<Spread> {
-    if values.len() / rows < FEWEST_BLOCKS {
-        return None;
-    }
-    let mut distances: Vec<f64> = values
-        .chunks_exact(rows)
-        .filter_map(|block| {
-            let mut recorder = NumericRecorder::new(bins.clone());
-            block.iter().for_each(|value| recorder.observe(*value));
-            psi(whole, &recorder.take().row(), PSI_GROUPS)
-        })
-        .collect();
+fn block_spread<T>(
+    values: &[T],
+    rows: usize,
+    whole: &[u64],
+    row: impl Fn(&[T]) -> Vec<u64>,
+) -> Option<Spread> {
+    let mut distances: Vec<f64> =
+        values.chunks_exact(rows).filter_map(|block| psi(whole, &row(block), PSI_GROUPS)).collect();
     if distances.len() < FEWEST_BLOCKS {
         return None;
     }

@@ -3,7 +3,7 @@
 use dunlin_protocol::{
     spec::FeatureSpec,
     statistics::{
-        FeatureReference, FeatureStatistics, NumericStatistics, Spread,
+        CategoryStatistics, FeatureReference, FeatureStatistics, NumericStatistics, Spread,
         psi::{PSI_GROUPS, merge_bins, psi},
     },
 };
@@ -107,15 +107,16 @@ pub(crate) fn distance(
         mean: None,
         reference_mean: None,
     };
-    let (then, now, spread) = match (reference, statistics) {
-        (FeatureReference::Numeric { bins, statistics: then, spread }, FeatureStatistics::Numeric(now)) => {
+    let spread = reference.spread();
+    let (then, now) = match (reference, statistics) {
+        (FeatureReference::Numeric { bins, statistics: then, .. }, FeatureStatistics::Numeric(now)) => {
             assessment.mean = now.mean(bins);
             assessment.reference_mean = then.mean(bins);
-            (then.row(), now.row(), spread.as_slice())
+            (then.row(), now.row())
         }
         (FeatureReference::Category { statistics: then, .. }, FeatureStatistics::Category(now)) => {
             let row = |known: &[u64], other: u64| [known, &[other]].concat();
-            (row(&then.known.0, then.other), row(&now.known.0, now.other), [].as_slice())
+            (row(&then.known.0, then.other), row(&now.known.0, now.other))
         }
         _ => return assessment,
     };
@@ -144,11 +145,7 @@ pub(crate) fn is_enough(
     statistics: &FeatureStatistics,
     policy: &Policy,
 ) -> bool {
-    let spread = match reference {
-        FeatureReference::Numeric { spread, .. } => spread.as_slice(),
-        FeatureReference::Category { .. } => &[],
-    };
-    enough(&Size::of(reference, statistics), spread, policy)
+    enough(&Size::of(reference, statistics), reference.spread(), policy)
 }
 
 fn enough(size: &Size, spread: &[Spread], policy: &Policy) -> bool {
@@ -166,21 +163,14 @@ struct Size {
 impl Size {
     fn of(reference: &FeatureReference, statistics: &FeatureStatistics) -> Self {
         let (n, effective) = match statistics {
-            FeatureStatistics::Numeric(s) => (s.count, effective_count(s)),
-            FeatureStatistics::Category(s) => {
-                let n = s.known.total().saturating_add(s.other);
-                (n, n as f64)
-            }
+            FeatureStatistics::Numeric(now) => numbers(now),
+            FeatureStatistics::Category(now) => categories(now),
         };
         let (reference_n, reference_effective) = match reference {
-            FeatureReference::Numeric { statistics, .. } => {
-                (statistics.count as f64, effective_count(statistics))
-            }
-            FeatureReference::Category { statistics, .. } => {
-                let n = statistics.known.total().saturating_add(statistics.other) as f64;
-                (n, n)
-            }
+            FeatureReference::Numeric { statistics: then, .. } => numbers(then),
+            FeatureReference::Category { statistics: then, .. } => categories(then),
         };
+        let reference_n = reference_n as f64;
         // A stuck or slow window looks independent of itself when its variance is gone: the reference knows.
         let effective = match reference_n > 0.0 {
             true => effective.min(n as f64 * (reference_effective / reference_n).max(1e-6)),
@@ -212,10 +202,21 @@ impl Size {
     }
 }
 
+/// Values of a number column, and as many independent ones as tell as much.
+fn numbers(statistics: &NumericStatistics) -> (u64, f64) {
+    (statistics.count, effective_count(statistics.count, statistics.lag1()))
+}
+
+/// Values of a text column, and as many independent ones as tell as much.
+fn categories(statistics: &CategoryStatistics) -> (u64, f64) {
+    let n = statistics.known.total().saturating_add(statistics.other);
+    (n, effective_count(n, statistics.lag1()))
+}
+
 /// n (1 − r₁) / (1 + r₁): as many independent values tell as much of the mean (Bayley and Hammersley, 1946).
-fn effective_count(statistics: &NumericStatistics) -> f64 {
-    let r = statistics.lag1().unwrap_or(0.0).clamp(0.0, 0.999);
-    statistics.count as f64 * (1.0 - r) / (1.0 + r)
+fn effective_count(n: u64, lag1: Option<f64>) -> f64 {
+    let r = lag1.unwrap_or(0.0).clamp(0.0, 0.999);
+    n as f64 * (1.0 - r) / (1.0 + r)
 }
 
 /// True where the window is at least as long as the reference's shortest blocks.

@@ -9,7 +9,7 @@ use dunlin_protocol::{
     spec::FeatureSpec,
     statistics::{FeatureReference, FeatureStatistics, Reference},
 };
-use streams::{Stream, count, reference, window};
+use streams::{Stream, Wind, count, count_texts, reference, reference_of_texts, window};
 
 const BLOCKS: [usize; 5] = [50, 100, 200, 400, 800];
 
@@ -53,6 +53,47 @@ fn a_shift_by_one_standard_deviation_is_found() {
         println!("phi {phi}, blocks {}: found on {found} of 20", !blocks.is_empty());
         assert!(found >= 18, "phi {phi}: found on {found} of 20 devices");
     }
+}
+
+#[test]
+fn a_wind_that_turned_is_found() {
+    let mut wind = Wind::new(3, 0.8);
+    let reference = reference_of_texts(&wind.take(20_000));
+    let turned: Vec<&str> =
+        wind.take(3000).iter().map(|from| if *from == "west" { "east" } else { from }).collect();
+    let found = assess(&FeatureSpec::named("wind"), &reference, &count_texts(&turned), &Policy::default());
+    assert_eq!(found.verdict, Verdict::Drift, "{found:?}");
+}
+
+#[test]
+fn what_began_before_the_windows_that_are_kept_is_dated_back() {
+    let reference = reference(&Stream::new(1, 0.0).take(10_000), &[]);
+    let whole = Reference { rows: 10_000, features: vec![reference.clone()], outputs: None };
+    let look = |from: i64, shifts: &[f32]| {
+        let windows: Vec<_> = shifts
+            .iter()
+            .zip(from..)
+            .map(|(shift, minute)| {
+                let values: Vec<f32> =
+                    Stream::new(minute as u64, 0.0).take(400).iter().map(|value| value + shift).collect();
+                window(minute, vec![count(&reference, &values)])
+            })
+            .collect();
+        let seen: Vec<_> = windows.iter().collect();
+        assess_device([&FeatureSpec::named("x")], &whole, &seen, &Policy::default()).remove(0)
+    };
+    let minutes = |since_ms: Option<i64>| since_ms.unwrap() / 60_000;
+    let first = look(0, &[0.0, 0.0, 2.0, 2.0, 2.0]);
+    assert_eq!((first.now.verdict.clone(), minutes(first.since_ms)), (Verdict::Drift, 2));
+    let mut still = look(9, &[2.0; 5]);
+    still.continues(&first);
+    assert_eq!(minutes(still.since_ms), 2);
+    let mut again = look(20, &[0.0, 0.0, 2.0, 2.0, 2.0]);
+    again.continues(&still);
+    assert_eq!(minutes(again.since_ms), 22, "there was a break that the windows show");
+    let mut well = look(30, &[0.0; 5]);
+    well.continues(&still);
+    assert_eq!(minutes(well.since_ms), 30, "another verdict begins anew");
 }
 
 #[test]

@@ -6,7 +6,7 @@ mod streams;
 
 use dunlin_monitoring::{Policy, Verdict, assess, assess_device};
 use dunlin_protocol::{message::Window, spec::FeatureSpec, statistics::Reference};
-use streams::{Stream, count, reference, window};
+use streams::{Stream, Wind, count, count_texts, reference, reference_of_texts, window};
 
 /// Alarms and windows with enough values, each window alone: before Benjamini–Hochberg and two of three.
 fn single_windows(phi: f64, n: usize, blocks: &[usize], trials: u64) -> (usize, usize) {
@@ -60,6 +60,37 @@ fn limits_from_the_references_own_blocks_raise_no_more() {
     for (phi, rows) in [(0.0, 10_000), (0.8, 10_000), (0.95, 10_000), (0.95, 4_000)] {
         let found = whole_device(phi, rows, &[50, 100, 200, 400, 800], 30);
         assert_within_budget(&format!("phi {phi}, {rows} training rows, whole device"), found);
+    }
+}
+
+#[test]
+fn texts_that_stay_for_long_raise_no_more() {
+    for (stay, shuffled) in [(0.0, false), (0.8, false), (0.95, false), (0.8, true), (0.95, true)] {
+        let (mut alarms, mut judged) = (0, 0);
+        for seed in 0..30 {
+            let mut wind = Wind::new(seed, stay);
+            let mut training = wind.take(50_000);
+            if shuffled {
+                // Rows without order: only the windows themselves tell that one text follows another.
+                training = (0..training.len()).map(|k| training[k * 7919 % training.len()]).collect();
+            }
+            let features = vec![reference_of_texts(&training)];
+            let reference = Reference { rows: 50_000, features, outputs: None };
+            let windows: Vec<Window> =
+                (0..60).map(|minute| window(minute, vec![count_texts(&wind.take(500))])).collect();
+            let windows: Vec<&Window> = windows.iter().collect();
+            for until in 1..=windows.len() {
+                let spec = FeatureSpec::named("wind");
+                let timeline = assess_device([&spec], &reference, &windows[..until], &Policy::default());
+                match timeline[0].now.verdict {
+                    Verdict::TooFew => {}
+                    Verdict::Ok => judged += 1,
+                    _ => (alarms, judged) = (alarms + 1, judged + 1),
+                }
+            }
+        }
+        let what = format!("texts that stay with {stay}, training in order: {}", !shuffled);
+        assert_within_budget(&what, (alarms, judged));
     }
 }
 

@@ -144,7 +144,7 @@ fn check_agreement(bundle: &Bundle) -> Result<(), BundleError> {
         for (feature, spec) in reference.features.iter().zip(bundle.manifest.spec.features()) {
             let agrees = match feature {
                 FeatureReference::Numeric { bins, statistics, .. } => statistics.bins.0.len() == bins.len(),
-                FeatureReference::Category { categories, statistics } => {
+                FeatureReference::Category { categories, statistics, .. } => {
                     statistics.known.0.len() == categories.len()
                 }
             };

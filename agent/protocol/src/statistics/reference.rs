@@ -35,7 +35,19 @@ pub enum FeatureReference {
         categories: Vec<String>,
         /// Training values counted.
         statistics: CategoryStatistics,
+        /// Spread of blocks of consecutive rows, by rising block length. Empty when rows have no order.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        spread: Vec<Spread>,
     },
+}
+
+impl FeatureReference {
+    /// How far blocks of consecutive training rows are from the whole, by rising block length.
+    pub fn spread(&self) -> &[Spread] {
+        match self {
+            FeatureReference::Numeric { spread, .. } | FeatureReference::Category { spread, .. } => spread,
+        }
+    }
 }
 
 /// Training distribution of the model's own answers.

@@ -3,7 +3,7 @@
 
 use std::{fs, path::PathBuf};
 
-use dunlin_protocol::bundle;
+use dunlin_protocol::{Message, bundle, message::Window, statistics::FeatureStatistics};
 
 use crate::examples;
 
@@ -53,4 +53,16 @@ fn a_bundle_from_the_field_is_read_and_written_the_same() {
     pin("rain-1.4.0.dunlin", &bundle.write().unwrap());
     let read = bundle::read(&fs::read(path("rain-1.4.0.dunlin")).unwrap()).unwrap();
     assert_eq!((read.reference, read.golden, read.model), (bundle.reference, bundle.golden, bundle.model));
+}
+
+#[test]
+fn a_window_from_before_repeats_were_counted_is_read_as_having_none() {
+    let golden = fs::read(path("window-classes-before-repeats.cbor")).unwrap();
+    let read = Window::decode(&golden).unwrap();
+    let repeats = |input: &FeatureStatistics| match input {
+        FeatureStatistics::Category(category) => Some(category.repeats),
+        FeatureStatistics::Numeric(_) => None,
+    };
+    assert_eq!(read.inputs.iter().filter_map(repeats).collect::<Vec<_>>(), [0]);
+    assert_eq!(read.encode().unwrap(), golden);
 }

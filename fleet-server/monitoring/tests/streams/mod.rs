@@ -5,8 +5,8 @@
 use dunlin_protocol::{
     message::{ClockQuality, RecordId, Window},
     statistics::{
-        Bins, FeatureReference, FeatureStatistics, LabelStatistics, LatencyHistogram, NumericRecorder,
-        OutputStatistics, Spread,
+        Bins, CategoryRecorder, FeatureReference, FeatureStatistics, LabelStatistics, LatencyHistogram,
+        NumericRecorder, OutputStatistics, Spread,
         psi::{PSI_GROUPS, psi},
     },
 };
@@ -41,6 +41,53 @@ impl Stream {
     pub fn take(&mut self, n: usize) -> Vec<f32> {
         (0..n).map(|_| self.value()).collect()
     }
+}
+
+/// Where the wind comes from: stays with probability `stay`, else it is drawn anew.
+pub struct Wind {
+    random: Pcg64,
+    stay: f64,
+    now: &'static str,
+}
+
+impl Wind {
+    pub const FROM: [&'static str; 4] = ["west", "south", "north", "east"];
+
+    pub fn new(seed: u64, stay: f64) -> Self {
+        let mut wind = Self { random: Pcg64::seed_from_u64(seed), stay, now: "" };
+        wind.now = wind.draw();
+        wind
+    }
+
+    fn draw(&mut self) -> &'static str {
+        let share: f64 = self.random.random();
+        Self::FROM[[0.4, 0.7, 0.9].iter().filter(|below| share >= **below).count()]
+    }
+
+    pub fn take(&mut self, n: usize) -> Vec<&'static str> {
+        let mut taken = Vec::with_capacity(n);
+        for _ in 0..n {
+            if self.random.random::<f64>() >= self.stay {
+                self.now = self.draw();
+            }
+            taken.push(self.now);
+        }
+        taken
+    }
+}
+
+/// Counts texts as a device does.
+pub fn count_texts(texts: &[&str]) -> FeatureStatistics {
+    let mut recorder = CategoryRecorder::new(Wind::FROM.map(str::to_owned).to_vec());
+    texts.iter().for_each(|text| recorder.observe(text));
+    FeatureStatistics::Category(recorder.take())
+}
+
+/// A reference of texts, without blocks.
+pub fn reference_of_texts(texts: &[&str]) -> FeatureReference {
+    let FeatureStatistics::Category(statistics) = count_texts(texts) else { panic!("texts") };
+    let categories = Wind::FROM.map(str::to_owned).to_vec();
+    FeatureReference::Category { categories, statistics, spread: Vec::new() }
 }
 
 /// Counts values as a device does.
