@@ -25,17 +25,57 @@ pub struct Span {
     pub statistics: FeatureStatistics,
 }
 
+/// What is said of a span.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Judged {
+    /// Start, in milliseconds since 1970.
+    pub start_ms: i64,
+    /// End.
+    pub end_ms: i64,
+    /// The verdict and its figures.
+    pub assessment: Assessment,
+}
+
 /// One feature of one device over time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FeatureTimeline {
     /// The feature's name.
     pub feature: String,
-    /// Spans in the order of time, each with its start, end and assessment.
-    pub spans: Vec<(Span, Assessment)>,
+    /// Spans in the order of time.
+    pub spans: Vec<Judged>,
     /// What holds now: the latest assessment, as drift only where two of the last three spans say so.
     pub now: Assessment,
     /// Since when that verdict holds without a break, in milliseconds since 1970; `None` without spans.
     pub since_ms: Option<i64>,
+    /// Whether it held in all windows that were looked at, so that it may have begun before them.
+    pub unbroken: bool,
+}
+
+impl FeatureTimeline {
+    /// Remembers when the verdict began, of an `earlier` look at windows that are no longer there.
+    pub fn continues(&mut self, earlier: &Self) {
+        if self.unbroken && stance(&self.now.verdict) == stance(&earlier.now.verdict) {
+            self.since_ms = [self.since_ms, earlier.since_ms].into_iter().flatten().min();
+        }
+    }
+}
+
+/// What a verdict comes down to: a little drift that becomes much began when it was little.
+#[derive(PartialEq)]
+enum Stance {
+    Agrees,
+    Differs,
+    Broken,
+    Unknown,
+}
+
+fn stance(verdict: &Verdict) -> Stance {
+    match verdict {
+        Verdict::Ok => Stance::Agrees,
+        Verdict::Notice | Verdict::Drift => Stance::Differs,
+        Verdict::SensorFault { .. } => Stance::Broken,
+        Verdict::TooFew => Stance::Unknown,
+    }
 }
 
 /// Merges a feature's windows from the latest backwards, each span until it has enough values; what is left at
@@ -102,15 +142,14 @@ fn timeline(
     parts: &[(i64, i64, &FeatureStatistics)],
     policy: &Policy,
 ) -> FeatureTimeline {
-    let spans: Vec<(Span, Assessment)> = merge_until_enough(reference, parts, policy)
-        .into_iter()
-        .map(|span| {
-            let assessment = distance(spec, reference, &span.statistics, policy);
-            (span, assessment)
-        })
-        .collect();
+    let judge = |span: Span| Judged {
+        start_ms: span.start_ms,
+        end_ms: span.end_ms,
+        assessment: distance(spec, reference, &span.statistics, policy),
+    };
+    let spans: Vec<Judged> = merge_until_enough(reference, parts, policy).into_iter().map(judge).collect();
     let mut now = match spans.last() {
-        Some((_, latest)) => latest.clone(),
+        Some(latest) => latest.assessment.clone(),
         None => Assessment {
             feature: spec.name.clone(),
             verdict: Verdict::TooFew,
@@ -125,15 +164,18 @@ fn timeline(
         },
     };
     // Faults are looked for in the latest windows only, so that a repaired sensor is seen to be repaired.
-    let mut since_ms = None;
+    let (mut since_ms, mut unbroken) = (None, true);
     for (start_ms, found) in faults_backwards(spec, reference, parts, policy) {
-        let Some(fault) = found else { break };
+        let Some(fault) = found else {
+            unbroken = false;
+            break;
+        };
         if since_ms.is_none() {
             now.verdict = Verdict::SensorFault { fault };
         }
         since_ms = Some(start_ms);
     }
-    FeatureTimeline { feature: spec.name.clone(), spans, now, since_ms }
+    FeatureTimeline { feature: spec.name.clone(), spans, now, since_ms, unbroken }
 }
 
 /// The fault of each stretch of windows with enough rows, from the latest backwards.
@@ -167,7 +209,7 @@ fn only_discoveries(timelines: &mut [FeatureTimeline], policy: &Policy) {
             .iter_mut()
             .filter_map(|timeline| {
                 let at = timeline.spans.len().checked_sub(back)?;
-                timeline.spans.get_mut(at).map(|(_, assessment)| assessment)
+                timeline.spans.get_mut(at).map(|span| &mut span.assessment)
             })
             .filter(|assessment| assessment.verdict != Verdict::TooFew)
             .collect();
@@ -185,27 +227,24 @@ fn settle(timeline: &mut FeatureTimeline) {
     if matches!(timeline.now.verdict, Verdict::SensorFault { .. }) {
         return;
     }
-    let verdict_at = |back: usize| {
-        let at = timeline.spans.len().checked_sub(back)?;
-        timeline.spans.get(at).map(|(_, assessment)| assessment.verdict.clone())
-    };
-    let last: Vec<Verdict> = (1..=3).filter_map(verdict_at).collect();
-    let drifts = last.iter().filter(|verdict| **verdict == Verdict::Drift).count();
-    let noticed = last.iter().filter(|verdict| matches!(verdict, Verdict::Drift | Verdict::Notice)).count();
+    let last: Vec<&Verdict> =
+        timeline.spans.iter().rev().take(3).map(|span| &span.assessment.verdict).collect();
+    let drifts = last.iter().filter(|verdict| ***verdict == Verdict::Drift).count();
+    let noticed = last.iter().filter(|verdict| stance(verdict) == Stance::Differs).count();
     timeline.now.verdict = match last.first() {
         Some(Verdict::TooFew) | None => Verdict::TooFew,
         _ if drifts >= 2 => Verdict::Drift,
         _ if noticed >= 2 => Verdict::Notice,
         _ => Verdict::Ok,
     };
-    let differs = |verdict: &Verdict| matches!(verdict, Verdict::Drift | Verdict::Notice);
+    let differs = |verdict: &Verdict| stance(verdict) == Stance::Differs;
     let now_differs = differs(&timeline.now.verdict);
-    let mut since_ms = None;
-    for (span, assessment) in timeline.spans.iter().rev() {
-        if differs(&assessment.verdict) != now_differs && since_ms.is_some() {
+    (timeline.since_ms, timeline.unbroken) = (None, true);
+    for span in timeline.spans.iter().rev() {
+        if differs(&span.assessment.verdict) != now_differs && timeline.since_ms.is_some() {
+            timeline.unbroken = false;
             break;
         }
-        since_ms = Some(span.start_ms);
+        timeline.since_ms = Some(span.start_ms);
     }
-    timeline.since_ms = since_ms;
 }

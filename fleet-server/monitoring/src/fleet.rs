@@ -37,7 +37,9 @@ pub struct FleetFinding {
     pub seen: usize,
     /// Since when the first of the concerned devices is concerned, in milliseconds since 1970.
     pub since_ms: Option<i64>,
-    /// For people; empty when there is nothing to say.
+    /// What is said of drift alone, where there is any.
+    pub drift: Option<String>,
+    /// All that there is to say, for people; empty when there is nothing.
     pub sentence: String,
 }
 
@@ -72,36 +74,28 @@ pub fn fleet(feature: &str, devices: &[DeviceVerdict], policy: &Policy, now_ms: 
         _ if seen == 0 => (Verdict::TooFew, None),
         _ => (Verdict::Ok, None),
     };
-    let mut sentences = Vec::new();
-    if !drifting.is_empty() {
-        let rest = seen - drifting.len() - faulty.len().min(seen - drifting.len());
-        let others =
-            if rest == 0 { String::new() } else { "; the others agree with the reference".to_owned() };
-        let since = since(drift_since, now_ms);
-        sentences.push(format!(
-            "{feature} drifts on {} of {}{since}{others}",
-            drifting.len(),
-            stations(seen)
-        ));
-    }
-    match faulty.as_slice() {
-        [] => {}
-        [(device, fault)] => {
-            let since = since(fault_since, now_ms);
-            sentences.push(format!(
-                "sensor fault on {}{since}: {feature} {}",
-                device.device,
-                fault.sentence()
-            ));
+    let drift = (!drifting.is_empty()).then(|| {
+        let count = drifting.len();
+        let others = match noticed.len() {
+            0 if seen > count + faulty.len() => "; the others agree with the reference".to_owned(),
+            0 => String::new(),
+            1 => "; 1 more differs a little".to_owned(),
+            more => format!("; {more} more differ a little"),
+        };
+        format!("{feature} drifts on {count} of {}{}{others}", stations(seen), since(drift_since, now_ms))
+    });
+    let broken = faulty.first().map(|(device, fault)| {
+        let (since, what) = (since(fault_since, now_ms), fault.sentence());
+        match faulty.len() {
+            1 => format!("sensor fault on {}{since}: {feature} {what}", device.device),
+            count => format!(
+                "sensor fault on {}{since}: {feature} {what} on {}, for example",
+                stations(count),
+                device.device
+            ),
         }
-        [(first, fault), ..] => {
-            let since = since(fault_since, now_ms);
-            let count = stations(faulty.len());
-            let (name, what) = (&first.device, fault.sentence());
-            sentences
-                .push(format!("sensor fault on {count}{since}: {feature} {what} on {name}, for example"));
-        }
-    }
+    });
+    let sentences: Vec<String> = drift.iter().cloned().chain(broken).collect();
     let names = |devices: &[&DeviceVerdict]| devices.iter().map(|device| device.device.clone()).collect();
     FleetFinding {
         feature: feature.to_owned(),
@@ -111,6 +105,7 @@ pub fn fleet(feature: &str, devices: &[DeviceVerdict], policy: &Policy, now_ms: 
         faulty: faulty.iter().map(|(device, fault)| (device.device.clone(), fault.clone())).collect(),
         seen,
         since_ms,
+        drift,
         sentence: sentences.join(". "),
     }
 }
@@ -173,6 +168,10 @@ mod tests {
             sentence(&[(4, Verdict::Drift), (9, Verdict::TooFew)]),
             "dew_point drifts on 4 of 4 devices since 22:03 UTC"
         );
+        assert_eq!(
+            sentence(&[(2, Verdict::Drift), (3, Verdict::Notice), (9, Verdict::Ok)]),
+            "dew_point drifts on 2 of 14 devices since 22:03 UTC; 3 more differ a little"
+        );
         assert_eq!(sentence(&[(24, Verdict::Ok)]), "");
     }
 
@@ -193,6 +192,16 @@ mod tests {
     #[test]
     fn faults_are_named_beside_drift() {
         let stuck = Verdict::SensorFault { fault: Fault::Stuck { readings: 90 } };
+        let both = verdicts(&[(1, stuck.clone()), (2, Verdict::Drift), (5, Verdict::Ok)]);
+        let both = fleet("dew_point", &both, &Policy::default(), NOW);
+        let drift = "dew_point drifts on 2 of 8 devices since 22:03 UTC; the others agree with the reference";
+        assert_eq!(both.drift.as_deref(), Some(drift));
+        assert_eq!(
+            both.sentence,
+            format!(
+                "{drift}. sensor fault on station-00 since 22:03 UTC: dew_point is stuck: 90 equal readings in a row"
+            )
+        );
         assert_eq!(
             sentence(&[(2, stuck), (5, Verdict::Ok)]),
             "sensor fault on 2 devices since 22:03 UTC: dew_point is stuck: 90 equal readings in a row on station-00, for example"

@@ -23,7 +23,7 @@ pub mod policy;
 pub use accuracy::{Accuracy, accuracy};
 pub use alert::{Alert, AlertChange, AlertState, Finding, Severity, alerts};
 pub use assess::{Assessment, Verdict, assess};
-pub use device::{FeatureTimeline, Span, assess_device, merge_until_enough};
+pub use device::{FeatureTimeline, Judged, Span, assess_device, merge_until_enough};
 pub use fault::Fault;
 pub use fleet::{DeviceVerdict, FleetFinding, fleet};
 pub use policy::Policy;
