@@ -4,10 +4,9 @@ use axum::{
     Json,
     extract::{Path, State},
 };
-use dunlin_monitoring::assess;
+use dunlin_monitoring::{DeviceVerdict, FleetFinding, Verdict, assess};
 use dunlin_protocol::{
     DeviceId,
-    message::Window,
     statistics::{FeatureReference, FeatureStatistics},
 };
 use serde::{Deserialize, Serialize};
@@ -24,6 +23,8 @@ use crate::{
     monitoring::{Drift, board::ModelBoard, cells},
 };
 
+/// Devices whose own distribution is given.
+const PICTURED: usize = 200;
 /// Hours the heat map covers where nothing else is asked for.
 const HOURS: u32 = 24;
 
@@ -98,7 +99,7 @@ pub struct DevicePart {
     pub missing: f64,
     /// Since when.
     pub since_ms: Option<i64>,
-    /// Its values in the bins of the reference, over the same span.
+    /// Its values in the bins of the reference, over the same span; empty behind the 200 devices that differ most.
     pub window: Counted,
 }
 
@@ -162,8 +163,11 @@ pub(super) async fn distribution(
     let newest = api.monitoring.newest(name).await.ok_or_else(unknown)?;
     let board = api.monitoring.board.read().await;
     let model = board.models.get(&newest).ok_or_else(unknown)?;
-    let found =
-        look(model, feature, (from.unwrap_or(0), to.unwrap_or(i64::MAX / 4)), api).ok_or_else(unknown)?;
+    // Where nothing else is asked for, what drifts is shown since it drifts: values of before would water it down.
+    let drifts = |found: &&FleetFinding| found.feature == feature && found.verdict == Verdict::Drift;
+    let since = model.findings.iter().find(drifts).and_then(|found| found.since_ms);
+    let from = from.or(since.filter(|_| to.is_none())).unwrap_or(0);
+    let found = look(model, feature, (from, to.unwrap_or(i64::MAX / 4)), api).ok_or_else(unknown)?;
     Ok(Distribution { model: newest.to_string(), ..found })
 }
 
@@ -176,29 +180,29 @@ fn look(model: &ModelBoard, feature: &str, (from, to): (i64, i64), api: &Api) ->
     let whole = statistics.map(|statistics| assess(spec, reference, statistics, policy));
     let (from_ms, to_ms) =
         columns.first().map_or((from, to), |(start, end, _)| (from.max(*start), to.min(*end)));
-    let verdicts = cells::verdicts(model, index, from_ms, to_ms);
+    let mut verdicts = cells::verdicts(model, index, from_ms, to_ms);
     let said = dunlin_monitoring::fleet(feature, &verdicts, policy, now_ms());
-    let mut devices: Vec<DevicePart> = verdicts
-        .into_iter()
-        .map(|verdict| DevicePart {
-            device: verdict.device.to_string(),
-            // One device that differs while all others agree is a fault of its sensor: only the fleet can tell.
-            verdict: match said.faulty.iter().any(|(device, _)| *device == verdict.device) {
-                true => said.verdict.word().into(),
-                false => verdict.assessment.verdict.word().into(),
-            },
-            window: window(model, &verdict.device, index, (from_ms, to_ms))
-                .map(|statistics| counted(reference, &statistics))
-                .unwrap_or_default(),
-            psi: verdict.assessment.psi,
-            limit: verdict.assessment.limit,
-            n: verdict.assessment.n,
-            mean: verdict.assessment.mean,
-            missing: verdict.assessment.missing_share,
-            since_ms: verdict.since_ms,
-        })
-        .collect();
-    devices.sort_by(|a, b| b.psi.unwrap_or(0.0).total_cmp(&a.psi.unwrap_or(0.0)));
+    verdicts.sort_by(|a, b| b.assessment.psi.unwrap_or(0.0).total_cmp(&a.assessment.psi.unwrap_or(0.0)));
+    let part = |(place, verdict): (usize, DeviceVerdict)| DevicePart {
+        device: verdict.device.to_string(),
+        // One device that differs while all others agree is a fault of its sensor: only the fleet can tell.
+        verdict: match said.faulty.iter().any(|(device, _)| *device == verdict.device) {
+            true => said.verdict.word().into(),
+            false => verdict.assessment.verdict.word().into(),
+        },
+        window: (place < PICTURED)
+            .then(|| window(model, &verdict.device, index, (from_ms, to_ms)))
+            .flatten()
+            .map(|statistics| counted(reference, &statistics))
+            .unwrap_or_default(),
+        psi: verdict.assessment.psi,
+        limit: verdict.assessment.limit,
+        n: verdict.assessment.n,
+        mean: verdict.assessment.mean,
+        missing: verdict.assessment.missing_share,
+        since_ms: verdict.since_ms,
+    };
+    let devices: Vec<DevicePart> = verdicts.into_iter().enumerate().map(part).collect();
     Some(Distribution {
         model: String::new(),
         feature: feature.to_owned(),
@@ -222,10 +226,7 @@ fn window(
     feature: usize,
     (from_ms, to_ms): (i64, i64),
 ) -> Option<FeatureStatistics> {
-    let touches = |window: &&Window| {
-        window.start_ms < to_ms && window.start_ms.saturating_add_unsigned(window.duration_ms) > from_ms
-    };
-    let windows = model.devices.get(device)?.windows().filter(touches);
+    let windows = model.devices.get(device)?.history.between(from_ms, to_ms);
     windows.filter_map(|window| window.inputs.get(feature).cloned()).reduce(|mut sum, next| {
         // Windows of one reference have the same bins; another shape has nothing to add to this picture.
         sum.merge(&next).ok();

@@ -53,7 +53,7 @@ impl Follower {
             let rows = store.read(move |db| windows::since(db, from, BATCH)).await?;
             let full = rows.len() == BATCH as usize;
             for (arrival, row) in rows {
-                self.arrival = arrival;
+                self.arrival = arrival.number;
                 let Some(device) = numbers.get(&row.device) else { continue };
                 let Ok(window) = Window::decode(&row.body) else { continue };
                 if rollout.previous.contains_key(device) && self.counts(&window) {

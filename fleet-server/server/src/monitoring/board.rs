@@ -1,6 +1,6 @@
 //! What is known of recent windows, by model and device.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use dunlin_monitoring::{DeviceVerdict, FeatureTimeline, FleetFinding, Policy, assess_device, fleet};
 use dunlin_protocol::{
@@ -10,17 +10,16 @@ use dunlin_protocol::{
     statistics::Reference,
 };
 
-use super::timeline::Timeline;
+use super::{history::History, timeline::Timeline};
 
-/// Windows of a device that are looked at together.
-const WINDOWS: usize = 60;
 /// A device that sent nothing for this long, in milliseconds, says nothing about now.
 pub const RECENT_MS: i64 = 15 * 60 * 1000;
 
 /// One device under one model.
 #[derive(Debug, Default)]
 pub struct DeviceBoard {
-    windows: VecDeque<Window>,
+    /// Its windows.
+    pub history: History,
     fresh: bool,
     /// What its windows say, by feature.
     pub features: Vec<FeatureTimeline>,
@@ -31,11 +30,6 @@ pub struct DeviceBoard {
 }
 
 impl DeviceBoard {
-    /// Its windows, in the order of time.
-    pub fn windows(&self) -> impl Iterator<Item = &Window> {
-        self.windows.iter()
-    }
-
     /// Whether it speaks of now.
     pub fn is_alive(&self, now_ms: i64) -> bool {
         !self.left && now_ms.saturating_sub(self.arrived_ms) <= RECENT_MS
@@ -69,20 +63,18 @@ impl ModelBoard {
     }
 
     /// Adds a window that arrived at `arrived_ms`.
-    pub fn add(&mut self, device: DeviceId, window: Window, arrived_ms: i64) {
+    pub fn add(&mut self, device: DeviceId, mut window: Window, arrived_ms: i64) {
         let board = self.devices.entry(device).or_default();
         board.arrived_ms = board.arrived_ms.max(arrived_ms);
         (board.fresh, board.left) = (true, false);
-        // A clock that is certainly wrong would paint the past.
-        if window.clock != ClockQuality::Wrong && !window.inputs.is_empty() {
+        if window.clock == ClockQuality::Wrong {
+            // It would paint the past; the arrival is the best there is.
+            let length = i64::try_from(window.duration_ms).unwrap_or(i64::MAX);
+            window.start_ms = arrived_ms.saturating_sub(length);
+        } else if !window.inputs.is_empty() {
             self.timeline.add(window.start_ms, &window.inputs);
         }
-        // Late windows of an offline device come in order, but maybe behind newer ones of another boot.
-        let at = board.windows.partition_point(|other| other.start_ms <= window.start_ms);
-        board.windows.insert(at, window);
-        if board.windows.len() > WINDOWS {
-            board.windows.pop_front();
-        }
+        board.history.add(&window);
     }
 
     /// Judges what is new.
@@ -90,8 +82,13 @@ impl ModelBoard {
         let Some(reference) = &self.reference else { return };
         for board in self.devices.values_mut().filter(|board| board.fresh) {
             board.fresh = false;
-            let windows: Vec<&Window> = board.windows.iter().collect();
-            board.features = assess_device(self.manifest.spec.features(), reference, &windows, policy);
+            let windows: Vec<Window> = board.history.windows().collect();
+            let windows: Vec<&Window> = windows.iter().collect();
+            let features = assess_device(self.manifest.spec.features(), reference, &windows, policy);
+            let before = std::mem::replace(&mut board.features, features);
+            for (feature, before) in board.features.iter_mut().zip(&before) {
+                feature.continues(before);
+            }
         }
         self.findings = self
             .manifest

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use dunlin_monitoring::{DeviceVerdict, Policy, Verdict, assess, fleet};
+use dunlin_monitoring::{DeviceVerdict, Judged, Policy, Verdict, assess, fleet};
 use serde::Serialize;
 
 use super::board::{Board, ModelBoard};
@@ -122,12 +122,11 @@ fn cells(model: &ModelBoard, policy: &Policy, (from_ms, to_ms): (i64, i64)) -> V
 pub fn verdicts(model: &ModelBoard, feature: usize, start_ms: i64, end_ms: i64) -> Vec<DeviceVerdict> {
     let of = |(device, board): (&dunlin_protocol::DeviceId, &super::board::DeviceBoard)| {
         let timeline = board.features.get(feature)?;
-        let touches =
-            |(span, _): &&(dunlin_monitoring::Span, _)| span.start_ms < end_ms && span.end_ms > start_ms;
-        let (span, assessment) = timeline.spans.iter().rev().find(touches)?;
+        let touches = |span: &&Judged| span.start_ms < end_ms && span.end_ms > start_ms;
+        let span = timeline.spans.iter().rev().find(touches)?;
         Some(DeviceVerdict {
             device: device.clone(),
-            assessment: assessment.clone(),
+            assessment: span.assessment.clone(),
             since_ms: Some(span.start_ms),
         })
     };

@@ -7,7 +7,10 @@ use std::{
 };
 
 use dunlin_monitoring::{AlertChange, Policy, alerts};
-use dunlin_protocol::{DeviceId, Message, ModelRef, message::Window};
+use dunlin_protocol::{
+    DeviceId, Message, ModelRef,
+    message::{ClockQuality, Window},
+};
 use tokio::sync::RwLock;
 use tokio_util::sync::CancellationToken;
 
@@ -32,6 +35,8 @@ const LOOK: Duration = Duration::from_secs(3);
 const BATCH: u32 = 2000;
 /// At start, the last so many windows are read anew.
 const AT_START: i64 = 100_000;
+/// A window that ends later than it came by more than this, in milliseconds, was dated by a wrong clock.
+const AHEAD_MS: i64 = 10 * 60 * 1000;
 /// How far back the heat map looks.
 const KEPT_MS: i64 = 7 * 86_400_000;
 
@@ -93,13 +98,15 @@ impl Monitoring {
             let full = rows.len() == BATCH as usize;
             let mut read = Vec::with_capacity(rows.len());
             for (arrival, row) in rows {
-                *from = arrival;
-                let (Some(device), Ok(window)) = (numbers.get(&row.device), Window::decode(&row.body)) else {
+                *from = arrival.number;
+                let (Some(device), Ok(mut window)) = (numbers.get(&row.device), Window::decode(&row.body))
+                else {
                     continue;
                 };
-                read.push((device.clone(), window));
+                let spoken_ms = spoken_of(&mut window, arrival.received_ms);
+                read.push((device.clone(), window, spoken_ms));
             }
-            self.take_in(read, now_ms).await?;
+            self.take_in(read).await?;
             if !full {
                 break;
             }
@@ -132,9 +139,9 @@ impl Monitoring {
         Ok(())
     }
 
-    async fn take_in(&self, read: Vec<(DeviceId, Window)>, now_ms: i64) -> Result<(), StoreError> {
+    async fn take_in(&self, read: Vec<(DeviceId, Window, i64)>) -> Result<(), StoreError> {
         let mut board = self.board.write().await;
-        for (device, window) in read {
+        for (device, window, spoken_ms) in read {
             if !board.models.contains_key(&window.model) {
                 let model = window.model.clone();
                 let row = self.store.read(move |db| registry::rows::find(db, &model)).await?;
@@ -142,10 +149,7 @@ impl Monitoring {
                 let reference = row.reference();
                 board.models.insert(window.model.clone(), ModelBoard::new(row.manifest, reference));
             }
-            let end = window.start_ms.saturating_add_unsigned(window.duration_ms);
-            // At start, windows of before are read: they arrived when they ended, as far as can be told.
-            let arrived_ms = if end > 0 { end.min(now_ms) } else { now_ms };
-            board.add(device, window, arrived_ms);
+            board.add(device, window, spoken_ms);
         }
         Ok(())
     }
@@ -212,5 +216,18 @@ impl Monitoring {
             self.live.changed(Kind::Alert, id.to_string());
         }
         Ok(found)
+    }
+}
+
+/// The time that a window speaks of: its end, which may be long before it came. A clock that cannot be believed says
+/// nothing about that; one that is ahead of the server's is marked as such.
+fn spoken_of(window: &mut Window, received_ms: i64) -> i64 {
+    let end = window.start_ms.saturating_add_unsigned(window.duration_ms);
+    if end > received_ms.saturating_add(AHEAD_MS) {
+        window.clock = ClockQuality::Wrong;
+    }
+    match window.clock {
+        ClockQuality::Synchronised => end.min(received_ms),
+        ClockQuality::Unknown | ClockQuality::Wrong => received_ms,
     }
 }

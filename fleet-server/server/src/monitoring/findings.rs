@@ -1,7 +1,7 @@
 //! What holds now and someone should know: drift, broken sensors, lost accuracy, silent devices. Pure.
 
-use dunlin_monitoring::{Finding, Policy, Severity, Verdict, accuracy};
-use dunlin_protocol::{ModelRef, message::Window, statistics::LabelStatistics};
+use dunlin_monitoring::{Finding, Policy, Severity, accuracy};
+use dunlin_protocol::{ModelRef, statistics::LabelStatistics};
 
 use super::board::{Board, ModelBoard};
 use crate::fleet::{Known, Status};
@@ -32,9 +32,7 @@ fn inputs(model: &ModelRef, board: &ModelBoard, now_ms: i64) -> Vec<Finding> {
             since_ms: finding.since_ms.unwrap_or(now_ms),
             message,
         };
-        if finding.verdict == Verdict::Drift {
-            found.push(about("drift", None, finding.sentence.clone()));
-        }
+        found.extend(finding.drift.iter().map(|drift| about("drift", None, drift.clone())));
         for (device, fault) in &finding.faulty {
             let message = format!("{} on {device} {}", finding.feature, fault.sentence());
             found.push(about("sensor-fault", Some(device.clone()), message));
@@ -58,8 +56,7 @@ fn labels(model: &ModelRef, board: &ModelBoard, policy: &Policy, now_ms: i64) ->
     let (error, rows) = expected(board)?;
     let mut sum = LabelStatistics::default();
     let alive = board.devices.values().filter(|device| device.is_alive(now_ms));
-    let windows = alive.flat_map(|device| device.windows());
-    windows.for_each(|window: &Window| sum.merge(&window.labels));
+    alive.flat_map(|device| device.history.iter()).for_each(|window| sum.merge(&window.labels));
     let verdict = accuracy(sum.count, sum.errors, error, rows, policy).filter(|verdict| verdict.worse)?;
     Some(Finding {
         kind: "accuracy".into(),

@@ -139,3 +139,64 @@ fn a_device_stands_on_the_board_of_the_version_that_it_runs_now() {
         "the past forgot a device that moved on"
     );
 }
+
+#[test]
+fn a_device_that_infers_once_a_minute_is_judged_after_some_hours() {
+    let (mut board, bins) = board();
+    for minute in 0..1500 {
+        for device in 0..4 {
+            let id: DeviceId = format!("s{device}").parse().unwrap();
+            let shift = if device < 2 && minute >= 300 { 0.6 } else { 0.0 };
+            let mut window =
+                window(minute, counted(&bins, values(1, shift + (minute * 617 % 1000) as f32 / 1000.0)));
+            window.inferences = 1;
+            board.add(id, window, NOW + minute * 60_000);
+        }
+        if minute % 50 == 0 {
+            board
+                .models
+                .values_mut()
+                .for_each(|model| model.assess(&Policy::default(), NOW + minute * 60_000));
+        }
+    }
+    let found = findings::findings(&board, &[], &Policy::default(), NOW + 1500 * 60_000);
+    assert_eq!(found.iter().map(|found| found.kind.as_str()).collect::<Vec<_>>(), ["drift"], "{found:?}");
+    let began = NOW + 290 * 60_000;
+    assert!(
+        (found[0].since_ms - began).abs() < 120 * 60_000,
+        "{} min off",
+        (found[0].since_ms - began) / 60_000
+    );
+    let model = board.models.values().next().unwrap();
+    for device in model.devices.values() {
+        assert_eq!(device.history.iter().map(|kept| kept.inferences).sum::<u64>(), 1500, "no value is lost");
+    }
+}
+
+#[test]
+fn windows_of_a_device_are_kept_in_little_memory_and_the_latest_ones_as_they_came() {
+    let (mut board, bins) = board();
+    for minute in 0..200 {
+        board.add("s0".parse().unwrap(), window(minute, counted(&bins, values(500, 0.0))), NOW);
+    }
+    let device = &board.models.values().next().unwrap().devices[&"s0".parse::<DeviceId>().unwrap()];
+    assert!(device.history.bytes() < 24 * 600, "{} bytes", device.history.bytes());
+    let latest = device.history.iter().last().unwrap();
+    assert_eq!((latest.start_ms, latest.inferences), (NOW + 189 * 60_000, 500));
+}
+
+#[test]
+fn a_board_that_booted_in_1970_is_judged_by_when_its_windows_came() {
+    let (mut board, bins) = board();
+    for minute in 0..10 {
+        for device in 0..4 {
+            let mut window = window(minute, counted(&bins, values(500, 0.6)));
+            (window.start_ms, window.clock) = (minute * 60_000, ClockQuality::Wrong);
+            board.add(format!("s{device}").parse().unwrap(), window, NOW + minute * 60_000);
+        }
+    }
+    board.models.values_mut().for_each(|model| model.assess(&Policy::default(), NOW + 600_000));
+    let found = findings::findings(&board, &[], &Policy::default(), NOW + 600_000);
+    assert_eq!((found[0].kind.as_str(), found[0].since_ms), ("drift", NOW - 60_000));
+    assert!(cells::drift(&board, "rain", &Policy::default(), (0, i64::MAX / 4)).cells.is_empty());
+}

@@ -44,6 +44,15 @@ pub struct WindowRow {
     pub body: Vec<u8>,
 }
 
+/// When a window came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arrival {
+    /// Counts up with each window.
+    pub number: i64,
+    /// Milliseconds since 1970 by the server's clock.
+    pub received_ms: i64,
+}
+
 /// The first key of a second, clamped to what a key can hold.
 pub fn key_of(start_ms: i64, device: i64) -> i64 {
     (start_ms.div_euclid(1000).clamp(0, MAX_SECOND) << DEVICE_BITS) | device
@@ -140,12 +149,14 @@ pub fn of_device(
 }
 
 /// Windows that arrived after `arrival`, in the order of arrival, at most `limit`, each with its arrival.
-pub fn since(db: &Connection, arrival: i64, limit: u32) -> rusqlite::Result<Vec<(i64, WindowRow)>> {
+pub fn since(db: &Connection, arrival: i64, limit: u32) -> rusqlite::Result<Vec<(Arrival, WindowRow)>> {
     db.prepare_cached(
-        "SELECT key, device, model, body, arrival FROM arrivals JOIN windows ON key = window
+        "SELECT key, device, model, body, arrival, received_ms FROM arrivals JOIN windows ON key = window
          WHERE arrival > ?1 ORDER BY arrival LIMIT ?2",
     )?
-    .query_map(params![arrival, limit], |row| Ok((row.get(4)?, window(row)?)))?
+    .query_map(params![arrival, limit], |row| {
+        Ok((Arrival { number: row.get(4)?, received_ms: row.get(5)? }, window(row)?))
+    })?
     .collect()
 }
 

@@ -12,7 +12,7 @@ use crate::{
     clock::now_ms,
     error::ApiError,
     fleet::{Known, Status, StoredRollout},
-    monitoring::rows,
+    monitoring::{history::Kept, rows},
 };
 
 /// What surrounds a page that anybody may see.
@@ -82,8 +82,7 @@ pub async fn device_row(api: &Api, known: &Known, now_ms: i64) -> views::DeviceR
     });
     let board = api.monitoring.board.read().await;
     let windows = board.device(&known.id).map(|(_, _, device)| device);
-    let inferences =
-        windows.map(|device| device.windows().map(|window| Some(window.inferences as f64)).collect());
+    let inferences = windows.map(|device| device.history.iter().map(Kept::per_minute).collect());
     views::DeviceRow {
         id: known.id.to_string(),
         status: status(known.status(now_ms)),

@@ -47,7 +47,7 @@ pub(super) async fn show(
     let state = known.state.as_ref();
     let board = api.monitoring.board.read().await;
     let on = board.device(&id);
-    let windows: Vec<&Window> = on.iter().flat_map(|(_, _, device)| device.windows()).collect();
+    let windows: Vec<Window> = on.iter().flat_map(|(_, _, device)| device.history.windows()).collect();
     let series = |name: &str, of: Measure<'_>| Series {
         name: name.into(),
         points: windows.iter().map(|window| (window.start_ms, of(window))).collect(),
@@ -64,7 +64,7 @@ pub(super) async fn show(
         ],
     );
     let classes = on.map(|(_, model, _)| classes(model, &series)).unwrap_or_default();
-    let features = on.map(|(name, model, device)| features(name, model, device)).unwrap_or_default();
+    let features = on.map(|on| features(on, &windows)).unwrap_or_default();
     drop(board);
     let mut updates: Vec<_> =
         state.into_iter().flat_map(|state| &state.updates).map(common::update).collect();
@@ -151,14 +151,17 @@ fn classes(model: &ModelBoard, series: &dyn Fn(&str, Measure<'_>) -> Series) -> 
     model.manifest.spec.labels.iter().enumerate().map(of).collect()
 }
 
-fn features(name: &ModelRef, model: &ModelBoard, device: &DeviceBoard) -> Vec<FeatureRow> {
+fn features(
+    (name, model, device): (&ModelRef, &ModelBoard, &DeviceBoard),
+    windows: &[Window],
+) -> Vec<FeatureRow> {
     let Some(reference) = &model.reference else { return Vec::new() };
     let parts = model.manifest.spec.features().zip(&device.features).zip(&reference.features).enumerate();
     parts
         .map(|(index, ((spec, timeline), reference))| {
             let FeatureTimeline { now, .. } = timeline;
             let seen: Vec<Option<(f64, f32, f32)>> =
-                device.windows().map(|window| numbers(reference, window.inputs.get(index)?)).collect();
+                windows.iter().map(|window| numbers(reference, window.inputs.get(index)?)).collect();
             let latest = seen.last().copied().flatten();
             FeatureRow {
                 model: name.name.to_string(),

@@ -86,7 +86,7 @@ async fn quality(api: &Api, name: &str) -> Series {
     let windows = board
         .versions(name)
         .flat_map(|(_, model)| model.devices.values())
-        .flat_map(|device| device.windows());
+        .flat_map(|device| device.history.iter());
     let mut sums: std::collections::BTreeMap<i64, (u64, u64)> = std::collections::BTreeMap::new();
     for window in windows.filter(|window| window.labels.count > 0) {
         let sum = sums.entry(window.start_ms.div_euclid(60_000) * 60_000).or_default();
