@@ -14,15 +14,15 @@ pub fn may_publish(device: &DeviceId, topic: &str) -> Result<Channel, String> {
     }
 }
 
-/// Whether `device` may subscribe to `filter`: exactly its own desired state or its own commands, no wildcards.
-pub fn may_subscribe(device: &DeviceId, filter: &str) -> Result<Channel, String> {
-    match topic::parse(filter) {
-        Ok((owner, channel)) if owner == *device && !channel.is_from_device() => Ok(channel),
+/// Whether `device` may subscribe to `filter`: whatever stands under its own name.
+pub fn may_subscribe(device: &DeviceId, filter: &str) -> Result<(), String> {
+    let own = format!("{}/{device}/", topic::ROOT);
+    match filter.strip_prefix(&own) {
+        Some("+" | "#") => Ok(()),
+        Some(_) if topic::parse(filter).is_ok() => Ok(()),
         _ => Err(format!(
-            "subscribe to {}: a device may read {} and {} only",
+            "subscribe to {}: a device may read what is under {own} only",
             filter.chars().take(120).collect::<String>(),
-            Channel::Desired.of(device),
-            Channel::Command.of(device),
         )),
     }
 }
@@ -46,7 +46,7 @@ mod tests {
         for channel in Channel::ALL {
             let own = channel.of(&me);
             assert_eq!(may_publish(&me, &own).is_ok(), channel.is_from_device(), "{own}");
-            assert_eq!(may_subscribe(&me, &own).is_ok(), !channel.is_from_device(), "{own}");
+            assert!(may_subscribe(&me, &own).is_ok(), "{own}");
             assert_eq!(may_will(&me, &own).is_ok(), channel == Channel::State, "{own}");
             let other = channel.of(&"other".parse().unwrap());
             assert!(may_publish(&me, &other).is_err() && may_subscribe(&me, &other).is_err());
@@ -54,7 +54,21 @@ mod tests {
             assert!(may_subscribe(&me, &channel.shared_filter()).is_err());
             assert!(may_subscribe(&me, &channel.filter()).is_err());
         }
-        for filter in ["#", "+/+/+/+", "dunlin/v1/me/+", "dunlin/v1/me/#", "$SYS/#", "dunlin/v1/+/desired"] {
+        assert!(may_subscribe(&me, "dunlin/v1/me/+").is_ok() && may_subscribe(&me, "dunlin/v1/me/#").is_ok());
+        for filter in [
+            "#",
+            "+/+/+/+",
+            "dunlin/v1/#",
+            "dunlin/v1/+/#",
+            "dunlin/v1/men/#",
+            "$SYS/#",
+            "dunlin/v1/+/desired",
+            "dunlin/v1/me",
+            "dunlin/v1/me/",
+            "dunlin/v1/me/+/+",
+            "dunlin/v1/me/anything",
+            "$share/g/dunlin/v1/me/#",
+        ] {
             assert!(may_subscribe(&me, filter).is_err(), "{filter}");
         }
         for topic in ["$SYS/x", "anything", "dunlin/v1/me/state/x", "dunlin/v2/me/state"] {
