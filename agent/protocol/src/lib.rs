@@ -10,6 +10,7 @@
 
 pub mod bundle;
 pub mod cbor;
+pub mod cell;
 pub mod message;
 pub mod names;
 pub mod spec;

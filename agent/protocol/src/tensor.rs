@@ -1,5 +1,7 @@
 //! Named tensors, with the data types of the Open Inference Protocol v2.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// Element type of a tensor (Open Inference Protocol v2, "Tensor Data Types").
@@ -22,6 +24,22 @@ pub enum Datatype {
     Fp64,
     /// Text (ONNX `string`).
     Bytes,
+}
+
+impl fmt::Display for Datatype {
+    /// The Open Inference Protocol's word.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Datatype::Bool => "BOOL",
+            Datatype::Uint8 => "UINT8",
+            Datatype::Int8 => "INT8",
+            Datatype::Int32 => "INT32",
+            Datatype::Int64 => "INT64",
+            Datatype::Fp32 => "FP32",
+            Datatype::Fp64 => "FP64",
+            Datatype::Bytes => "BYTES",
+        })
+    }
 }
 
 /// A tensor's elements in row-major order.

@@ -117,7 +117,7 @@ pub enum RunError {
         expected: String,
     },
     /// Elements of another type.
-    #[error("input `{input}` is {found:?}, the model takes {expected:?}; send it as that type")]
+    #[error("input `{input}` is {found}, the model takes {expected}; send it as that type")]
     Datatype {
         /// Name of the input.
         input: String,
@@ -140,7 +140,7 @@ pub enum RunError {
     },
     /// A value that the model's type cannot hold.
     #[error(
-        "input `{input}`: element {index} is {value}, which does not fit into {expected:?}; send a value of that type"
+        "input `{input}`: element {index} is {value}, which does not fit into {expected}; send a value of that type"
     )]
     Value {
         /// Name of the input.

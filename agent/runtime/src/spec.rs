@@ -183,7 +183,7 @@ pub fn describe_shape(shape: &[Option<usize>]) -> String {
 /// Every input with its type and shape, as one line.
 pub fn describe_inputs(spec: &ModelSpec) -> String {
     let one =
-        |input: &InputSpec| format!("`{}` {:?}{}", input.name, input.datatype, describe_shape(&input.shape));
+        |input: &InputSpec| format!("`{}` {}{}", input.name, input.datatype, describe_shape(&input.shape));
     spec.inputs.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 

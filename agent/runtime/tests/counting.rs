@@ -116,6 +116,12 @@ fn rows_of_a_table_become_the_inputs() {
     assert!(inputs[0].data.number(1).unwrap().is_nan());
     model.run(&inputs).unwrap();
 
+    let csv = "site, temp,vib,hum,mode\n north , 1.5,NULL,None, 2\n";
+    let inputs = tensor_inputs(model.spec(), &read_csv(csv.as_bytes(), 1).unwrap()).unwrap();
+    assert_eq!(inputs[4].data, TensorData::Bytes(vec![" north ".into()]), "white space is part of a text");
+    assert_eq!(inputs[0].data, TensorData::Fp32(vec![1.5]));
+    assert!(inputs[1].data.number(0).unwrap().is_nan() && inputs[2].data.number(0).unwrap().is_nan());
+
     let json = "{\"temp\":1.5,\"vib\":1,\"hum\":null,\"mode\":2,\"site\":\"south\"}\n\n";
     let rows = read_json_lines(json.as_bytes(), 10).unwrap();
     assert_eq!(tensor_inputs(model.spec(), &rows).unwrap()[3].data, TensorData::Int64(vec![2]));
@@ -131,6 +137,8 @@ fn rows_that_do_not_fit_are_named_by_column_line_and_value() {
     assert!(fail("temp,vib,hum,mode\n1,2,3,0\n").contains("line 2: column `site` is missing"));
     let text = fail("temp,vib,hum,mode,site\n1,2,3,0,north\n1,two,3,0,north\n");
     assert!(text.contains("line 3, column `vib`: `two` is not a number"), "{text}");
+    let large = fail("temp,vib,hum,mode,site\n1,1e39,3,0,north\n");
+    assert!(large.contains("`vib`: `1e39` is not a number that single precision holds"), "{large}");
     assert!(fail("temp,vib,hum,mode,site\n1,2,3,,north\n").contains("column `mode`"));
     assert!(fail("temp,vib,hum,mode,site\n").contains("a header and no row"));
     assert!(fail("").contains("empty"));

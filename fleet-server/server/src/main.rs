@@ -1,6 +1,6 @@
 //! The fleet server's program: `init` makes a folder, `run` serves it.
 
-use std::{net::IpAddr, path::PathBuf, process::ExitCode};
+use std::{io::IsTerminal as _, net::IpAddr, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use dunlin_server::{app::App, config::Config, folder::Folder, init};
@@ -40,7 +40,9 @@ fn main() -> ExitCode {
     // A second installation would find the first one; both are ring.
     drop(rustls::crypto::ring::default_provider().install_default());
     let filter = EnvFilter::try_from_env("DUNLIN_LOG").unwrap_or_else(|_| EnvFilter::new("info,mqtt5=warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    // Colours are for people who look, not for a journal.
+    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).init();
     let outcome = match arguments.verb {
         Verb::Init(arguments) => init::run(&arguments),
         Verb::Run { folder, listen, http_port, mqtt_port } => run(folder, listen, http_port, mqtt_port),

@@ -7,6 +7,8 @@ use dunlin_tests::{
     programs::until,
 };
 
+use serde_json::{Value, json};
+
 use super::{agent, events, no_panic, roll_out, said, settings, stored, train};
 
 /// The first rows of the readings, each line changed by `change`, which is given its number from 1 and its cells.
@@ -111,10 +113,24 @@ fn a_table_that_does_not_fit_the_model_is_named_with_row_and_column() {
     cases.push(("cut.json", b"{".to_vec(), vec!["line 1", "not JSON"]));
     let request = br#"{"inputs": [{"name": "x", "shape": [1, 8], "datatype": "FP32", "data": [1]}]}"#;
     cases.push(("short.json", request.to_vec(), vec!["input `x`", "1 element", "[1, 8]"]));
+    let untyped = br#"{"inputs": [{"name": "x", "shape": [1, 8], "data": [1]}]}"#;
+    cases.push(("untyped.json", untyped.to_vec(), vec!["not one of the protocol", "datatype"]));
+    let row = "[1, 2, 3, 4, 5, 6, 7, NaN]";
+    let wish = |output: &str| {
+        let x = format!(r#"{{"name": "x", "shape": [1, 8], "datatype": "FP32", "data": {row}}}"#);
+        format!(r#"{{"inputs": [{x}], "outputs": [{{"name": "{output}"}}]}}"#).into_bytes()
+    };
+    cases.push(("unknown.json", wish("rain"), vec!["output `rain`", "label, probabilities"]));
     for (name, content, words) in cases {
         let file = fleet.write(name, content);
         said(&infer(&file), 1, &[&words[..], &[text(&file)]].concat());
     }
+    let label = fleet.write("label.json", wish("label"));
+    let answered = agent(&["infer", "--model", text(&model), "--input", text(&label), "--json"]);
+    let answered: Value = serde_json::from_slice(&answered.stdout).unwrap();
+    let outputs = answered["outputs"].as_array().unwrap();
+    assert_eq!((outputs.len(), &outputs[0]["name"]), (1, &json!("label")), "only what was asked for");
+
     let gone = fleet.path("gone.csv");
     said(&infer(&gone), 1, &[text(&gone), "No such file", "check the path"]);
     said(&agent(&["infer", "--input", text(&gone)]), 2, &["--model"]);

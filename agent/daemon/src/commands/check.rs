@@ -41,7 +41,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     println!("{} (opset {})", args.model.display(), inspection.opset);
     for input in &shown.inputs {
-        println!("  input   {} {:?} {}", input.name, input.datatype, shape(&input.shape));
+        println!("  input   {} {} {}", input.name, input.datatype, shape(&input.shape));
     }
     for output in &shown.outputs {
         println!(

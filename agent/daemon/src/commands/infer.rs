@@ -3,6 +3,7 @@
 use std::{fs::File, io::BufReader, path::PathBuf, process::ExitCode, sync::Arc};
 
 use anyhow::Context as _;
+use axum::http::HeaderMap;
 use dunlin_protocol::{ModelRef, tensor::Tensor};
 use dunlin_runtime::{
     Model, answer,
@@ -17,6 +18,7 @@ use super::{
 use crate::{
     Config,
     serving::{
+        binary,
         slot::Folder,
         wire::{InferRequest, InferResponse, tensor_json},
     },
@@ -24,6 +26,9 @@ use crate::{
 
 /// Most rows that are read from a file.
 const MAX_ROWS: usize = 1_000_000;
+
+/// What tells a request from a table of JSON lines.
+const REQUEST: &[u8] = b"\"inputs\"";
 
 /// What was typed.
 #[derive(Debug, clap::Args)]
@@ -34,7 +39,7 @@ pub struct Args {
     /// CSV, JSON lines, or an Open Inference Protocol request (.json).
     #[arg(long)]
     input: PathBuf,
-    /// Print the protocol's response.
+    /// Print the protocol's response; one a row where the model takes one row at a time.
     #[arg(long)]
     json: bool,
 }
@@ -45,26 +50,33 @@ pub fn run(args: &Args, config: &Config) -> anyhow::Result<ExitCode> {
     let spec = given.bundle().map(|bundle| &bundle.manifest.spec);
     let loaded = Model::load(given.onnx(), spec).with_context(|| format!("{} cannot be used", args.model))?;
     let model = Arc::new(loaded);
-    let (id, inputs) = inputs(args, &model)?;
-    let outputs = model.run(&inputs)?;
-    if args.json {
-        let model_version = name.as_ref().map(|name| name.version.to_string()).unwrap_or_default();
-        let model_name = name.map_or_else(|| args.model.clone(), |name| name.name.to_string());
-        let outputs = outputs.iter().map(tensor_json).collect();
-        print_json(&InferResponse { model_name, model_version, id, outputs })?;
-        return Ok(exit(true));
-    }
-    let rows = inputs.first().and_then(|tensor| tensor.shape.first().copied()).unwrap_or(1);
-    for row in 0..rows {
-        let answer = answer::interpret(model.spec(), &outputs, row);
-        match (&answer.label, answer.value, answer.confidence) {
-            (Some(label), _, Some(confidence)) => println!("{label}\t{confidence:.4}"),
-            (Some(label), _, None) => println!("{label}"),
-            (None, Some(value), _) => println!("{value}"),
-            (None, None, _) => println!("{}", serde_json::to_string(&outputs)?),
+    let model_version = name.as_ref().map(|name| name.version.to_string()).unwrap_or_default();
+    let model_name = name.map_or_else(|| args.model.clone(), |name| name.name.to_string());
+    for Asked { request, inputs } in asked(args, &model)? {
+        let outputs = model.run(&inputs)?;
+        if args.json {
+            let chosen = request.choose(outputs).map_err(anyhow::Error::msg)?;
+            let outputs = chosen.iter().map(|(output, _)| tensor_json(output)).collect();
+            let (model_name, model_version) = (model_name.clone(), model_version.clone());
+            let id = request.id.unwrap_or_else(|| "1".into());
+            print_json(&InferResponse { model_name, model_version, id, outputs })?;
+        } else {
+            let rows = inputs.first().and_then(|tensor| tensor.shape.first().copied()).unwrap_or(1);
+            (0..rows).try_for_each(|row| print_answer(&model, &outputs, row))?;
         }
     }
     Ok(exit(true))
+}
+
+fn print_answer(model: &Model, outputs: &[Tensor], row: usize) -> anyhow::Result<()> {
+    let answer = answer::interpret(model.spec(), outputs, row);
+    match (&answer.label, answer.value, answer.confidence) {
+        (Some(label), _, Some(confidence)) => println!("{label}\t{confidence:.4}"),
+        (Some(label), _, None) => println!("{label}"),
+        (None, Some(value), _) => println!("{value}"),
+        (None, None, _) => println!("{}", serde_json::to_string(outputs)?),
+    }
+    Ok(())
 }
 
 fn find(args: &Args, config: &Config) -> anyhow::Result<(Given, Option<ModelRef>)> {
@@ -83,28 +95,42 @@ fn find(args: &Args, config: &Config) -> anyhow::Result<(Given, Option<ModelRef>
     Ok((given, name))
 }
 
-fn inputs(args: &Args, model: &Model) -> anyhow::Result<(String, Vec<Tensor>)> {
+/// One run of the model.
+struct Asked {
+    request: InferRequest,
+    inputs: Vec<Tensor>,
+}
+
+/// The runs that the file asks for: one for a request; one for all rows of a table, or for each row where the model
+/// takes no more at once.
+fn asked(args: &Args, model: &Model) -> anyhow::Result<Vec<Asked>> {
     let shown = args.input.display();
     let open =
         || File::open(&args.input).with_context(|| format!("{shown} cannot be opened; check the path"));
+    let unusable = || format!("{shown} is not usable");
     let ending = args.input.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
     if ending == "json" {
         let text = std::fs::read(&args.input).with_context(|| format!("{shown} cannot be read"))?;
-        if let Ok(request) = serde_json::from_slice::<InferRequest>(&text) {
-            let tensors = request.inputs.into_iter().map(|tensor| tensor.into_tensor());
-            let tensors = tensors
-                .collect::<Result<_, _>>()
-                .map_err(anyhow::Error::msg)
-                .with_context(|| format!("{shown} is not usable"))?;
-            return Ok((request.id.unwrap_or_else(|| "1".into()), tensors));
+        match binary::read(&HeaderMap::new(), &text) {
+            Ok((request, inputs)) => return Ok(vec![Asked { request, inputs }]),
+            Err(reason) if text.windows(REQUEST.len()).any(|part| part == REQUEST) => {
+                return Err(anyhow::Error::msg(reason)).with_context(unusable);
+            }
+            Err(_) => {}
         }
     }
     let rows = match ending {
         "json" | "jsonl" | "ndjson" => read_json_lines(BufReader::new(open()?), MAX_ROWS),
         _ => read_csv(open()?, MAX_ROWS),
     };
-    let rows = rows.with_context(|| format!("{shown} is not usable"))?;
-    let inputs =
-        tensor_inputs(model.spec(), &rows).with_context(|| format!("{shown} does not fit the model"))?;
-    Ok(("1".into(), inputs))
+    let rows = rows.with_context(unusable)?;
+    let alone = model.spec().inputs.iter().any(|input| input.shape.first() == Some(&Some(1)));
+    let tables = rows.chunks(if alone { 1 } else { rows.len() });
+    tables
+        .map(|rows| {
+            let inputs = tensor_inputs(model.spec(), rows)
+                .with_context(|| format!("{shown} does not fit the model"))?;
+            Ok(Asked { request: InferRequest::default(), inputs })
+        })
+        .collect()
 }

@@ -1,13 +1,15 @@
-//! The body of an inference request: JSON, and behind it the tensors of the protocol's binary tensor data extension.
-//! What clients say of the content type does not matter: some say none.
+//! The bodies of an inference: JSON, and behind it the tensors of the protocol's binary tensor data extension. What
+//! clients say of the content type does not matter: some say none.
 
 use axum::http::HeaderMap;
 use dunlin_protocol::tensor::{Datatype, Tensor, TensorData};
 
-use super::wire::{InferRequest, WireTensor};
+use serde_json::{Value, json};
+
+use super::wire::{InferRequest, WireTensor, head_json, tensor_json};
 
 /// Bytes of JSON at the beginning of the body; without this header all of it is JSON.
-const HEADER_LENGTH: &str = "inference-header-content-length";
+pub const HEADER_LENGTH: &str = "inference-header-content-length";
 
 /// Reads a request and its tensors; the reason where it is not one.
 pub fn read(headers: &HeaderMap, body: &[u8]) -> Result<(InferRequest, Vec<Tensor>), String> {
@@ -19,8 +21,7 @@ pub fn read(headers: &HeaderMap, body: &[u8]) -> Result<(InferRequest, Vec<Tenso
             parts.ok_or_else(|| format!("{HEADER_LENGTH} is not a length within the body"))?
         }
     };
-    let mut request: InferRequest = serde_json::from_slice(head)
-        .map_err(|error| format!("the request is not one of the protocol: {error}"))?;
+    let mut request = InferRequest::parse(head)?;
     let mut tensors = Vec::new();
     for input in std::mem::take(&mut request.inputs) {
         tensors.push(match input.parameters.binary_data_size {
@@ -80,6 +81,41 @@ fn strings(name: &str, mut bytes: &[u8]) -> Result<Vec<String>, String> {
     Ok(found)
 }
 
+/// The outputs of an answer as JSON, and the bytes behind it of those that are wanted so.
+pub fn write(outputs: &[(Tensor, bool)]) -> (Vec<Value>, Vec<u8>) {
+    let mut tail = Vec::new();
+    let mut head = |(tensor, as_bytes): &(Tensor, bool)| {
+        if !as_bytes {
+            return tensor_json(tensor);
+        }
+        let before = tail.len();
+        to_bytes(&tensor.data, &mut tail);
+        let mut head = head_json(tensor);
+        head["parameters"] = json!({ "binary_data_size": tail.len() - before });
+        head
+    };
+    (outputs.iter().map(&mut head).collect(), tail)
+}
+
+fn to_bytes(data: &TensorData, tail: &mut Vec<u8>) {
+    match data {
+        TensorData::Bool(v) => tail.extend(v.iter().map(|flag| u8::from(*flag))),
+        TensorData::Uint8(v) => tail.extend(v),
+        TensorData::Int8(v) => tail.extend(v.iter().flat_map(|x| x.to_le_bytes())),
+        TensorData::Int32(v) => tail.extend(v.iter().flat_map(|x| x.to_le_bytes())),
+        TensorData::Int64(v) => tail.extend(v.iter().flat_map(|x| x.to_le_bytes())),
+        TensorData::Fp32(v) => tail.extend(v.iter().flat_map(|x| x.to_le_bytes())),
+        TensorData::Fp64(v) => tail.extend(v.iter().flat_map(|x| x.to_le_bytes())),
+        TensorData::Bytes(v) => {
+            for text in v {
+                // No text of a model comes near 4 GiB: the memory for it would not be there.
+                tail.extend(u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes());
+                tail.extend(text.as_bytes());
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -107,6 +143,26 @@ mod tests {
             TensorData::Bytes(vec!["wet".into(), String::new()]),
         ];
         assert_eq!(tensors.into_iter().map(|tensor| tensor.data).collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let tensor =
+            |name: &str, shape: &[usize], data| Tensor { name: name.into(), shape: shape.to_vec(), data };
+        let tensors = [
+            tensor("b", &[2], TensorData::Bool(vec![true, false])),
+            tensor("u", &[2], TensorData::Uint8(vec![0, 255])),
+            tensor("i", &[1], TensorData::Int8(vec![-1])),
+            tensor("n", &[2], TensorData::Int32(vec![-7, i32::MAX])),
+            tensor("l", &[1, 2], TensorData::Int64(vec![i64::MIN, 3])),
+            tensor("x", &[2], TensorData::Fp32(vec![0.1, f32::INFINITY])),
+            tensor("d", &[0], TensorData::Fp64(vec![])),
+            tensor("s", &[2], TensorData::Bytes(vec!["näss".into(), String::new()])),
+        ];
+        let (inputs, tail) = write(&tensors.clone().map(|tensor| (tensor, true)));
+        assert_eq!(read_binary(&json!({ "inputs": inputs }).to_string(), &tail).unwrap(), tensors);
+        let (inputs, tail) = write(&[(tensors[0].clone(), false), (tensors[1].clone(), true)]);
+        assert_eq!((inputs[0]["data"].clone(), tail.len()), (json!([true, false]), 2));
     }
 
     #[test]

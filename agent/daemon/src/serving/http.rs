@@ -12,7 +12,7 @@ use axum::{
         DefaultBodyLimit, Path, State,
         rejection::{BytesRejection, JsonRejection},
     },
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 
 use super::{
     Config, LoadedModel, Models, binary,
-    wire::{InferResponse, metadata, tensor_json},
+    wire::{InferResponse, metadata},
 };
 use crate::pipeline::{Pipeline, recent::Feedback};
 
@@ -93,7 +93,9 @@ impl Api {
 }
 
 async fn server() -> Json<Value> {
-    Json(json!({ "name": "dunlin-agent", "version": env!("CARGO_PKG_VERSION"), "extensions": [] }))
+    Json(
+        json!({ "name": "dunlin-agent", "version": env!("CARGO_PKG_VERSION"), "extensions": ["binary_tensor_data"] }),
+    )
 }
 
 async fn ready(State(api): State<Api>) -> Response {
@@ -138,7 +140,7 @@ async fn infer(
     Path(name): Path<String>,
     headers: HeaderMap,
     asked: Asked,
-) -> Result<Json<InferResponse>, Failure> {
+) -> Result<Response, Failure> {
     answer(&api, api.find(&name, None)?, &headers, asked).await
 }
 
@@ -147,7 +149,7 @@ async fn infer_version(
     Path((name, version)): Path<(String, String)>,
     headers: HeaderMap,
     asked: Asked,
-) -> Result<Json<InferResponse>, Failure> {
+) -> Result<Response, Failure> {
     answer(&api, api.find(&name, Some(&version))?, &headers, asked).await
 }
 
@@ -156,14 +158,18 @@ async fn answer(
     loaded: Arc<LoadedModel>,
     headers: &HeaderMap,
     asked: Asked,
-) -> Result<Json<InferResponse>, Failure> {
+) -> Result<Response, Failure> {
     let bad = |text: String| Failure(StatusCode::BAD_REQUEST, text);
     let body = asked.map_err(|error| Failure(error.status(), error.body_text()))?;
+    if let Some(coding) = headers.get(header::CONTENT_ENCODING).filter(|coding| *coding != "identity") {
+        let text = format!("the body is compressed ({coding:?}); send it plain");
+        return Err(Failure(StatusCode::UNSUPPORTED_MEDIA_TYPE, text));
+    }
     let (request, inputs) = binary::read(headers, &body).map_err(bad)?;
-    let id = request
-        .id
-        .filter(|id| !id.is_empty())
-        .unwrap_or_else(|| format!("{}-{}", loaded.since_ms, api.next_id.fetch_add(1, Ordering::Relaxed)));
+    let id =
+        request.id.clone().filter(|id| !id.is_empty()).unwrap_or_else(|| {
+            format!("{}-{}", loaded.since_ms, api.next_id.fetch_add(1, Ordering::Relaxed))
+        });
     if id.len() > 256 {
         return Err(bad("the id is longer than 256 bytes".into()));
     }
@@ -182,16 +188,27 @@ async fn answer(
             ));
         }
     };
-    let wanted = |name: &str| request.outputs.is_empty() || request.outputs.iter().any(|w| w.name == name);
-    if let Some(unknown) = request.outputs.iter().find(|w| outputs.iter().all(|o| o.name != w.name)) {
-        return Err(bad(format!("output `{}` is not one of the model's", unknown.name)));
-    }
-    Ok(Json(InferResponse {
+    let chosen = request.choose(outputs).map_err(bad)?;
+    let (outputs, tail) = binary::write(&chosen);
+    let answer = InferResponse {
         model_name: loaded.model.name.to_string(),
         model_version: loaded.model.version.to_string(),
         id,
-        outputs: outputs.iter().filter(|output| wanted(&output.name)).map(tensor_json).collect(),
-    }))
+        outputs,
+    };
+    if chosen.iter().all(|(_, as_bytes)| !as_bytes) {
+        return Ok(Json(answer).into_response());
+    }
+    let mut body = serde_json::to_vec(&answer)
+        .map_err(|error| Failure(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
+    let length = body.len();
+    body.extend(tail);
+    let content = HeaderValue::from_static("application/octet-stream");
+    let headers = [
+        (HeaderName::from_static(binary::HEADER_LENGTH), HeaderValue::from(length)),
+        (header::CONTENT_TYPE, content),
+    ];
+    Ok((headers, body).into_response())
 }
 
 #[derive(Deserialize)]

@@ -7,6 +7,8 @@ use axum::Router;
 use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
 
+use super::capped::Capped;
+
 /// A bound socket.
 #[derive(Debug)]
 pub enum Listener {
@@ -63,9 +65,11 @@ impl Listener {
     pub async fn serve(self, router: Router, stop: CancellationToken) -> anyhow::Result<()> {
         let stopped = stop.cancelled_owned();
         match self {
-            Listener::Tcp(listener) => axum::serve(listener, router).with_graceful_shutdown(stopped).await?,
+            Listener::Tcp(listener) => {
+                axum::serve(Capped::new(listener), router).with_graceful_shutdown(stopped).await?;
+            }
             Listener::Unix(listener, path) => {
-                axum::serve(listener, router).with_graceful_shutdown(stopped).await?;
+                axum::serve(Capped::new(listener), router).with_graceful_shutdown(stopped).await?;
                 std::fs::remove_file(path)?;
             }
         }

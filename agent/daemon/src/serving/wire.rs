@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 /// An inference request.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub struct InferRequest {
     /// Returned in the answer.
     #[serde(default)]
@@ -18,6 +18,17 @@ pub struct InferRequest {
     /// The outputs that are wanted; all when empty.
     #[serde(default)]
     pub outputs: Vec<WantedOutput>,
+    /// Parameters of the request.
+    #[serde(default)]
+    pub parameters: RequestParameters,
+}
+
+/// Parameters of a request; others are passed over.
+#[derive(Debug, Default, Deserialize)]
+pub struct RequestParameters {
+    /// Whether outputs that do not say it themselves are wanted as bytes (binary tensor data extension).
+    #[serde(default)]
+    pub binary_data_output: bool,
 }
 
 /// An output that is asked for.
@@ -25,6 +36,72 @@ pub struct InferRequest {
 pub struct WantedOutput {
     /// Its name.
     pub name: String,
+    /// Its parameters.
+    #[serde(default)]
+    pub parameters: WantedParameters,
+}
+
+/// Parameters of an output; others are passed over.
+#[derive(Debug, Default, Deserialize)]
+pub struct WantedParameters {
+    /// Whether it is wanted as bytes (binary tensor data extension).
+    #[serde(default)]
+    pub binary_data: Option<bool>,
+}
+
+impl InferRequest {
+    /// Reads the JSON of a request; the reason where it is none.
+    pub fn parse(json: &[u8]) -> Result<Self, String> {
+        let read = |json: &[u8]| serde_json::from_slice(json);
+        let error = match read(json) {
+            Ok(request) => return Ok(request),
+            Err(error) => error,
+        };
+        // JSON knows no NaN, but Python writes it. Where that is all that is wrong, it is a missing number.
+        without_nan(json)
+            .and_then(|json| read(&json).ok())
+            .ok_or_else(|| format!("the request is not one of the protocol: {error}"))
+    }
+
+    /// The wanted ones of these outputs, each with whether it is wanted as bytes.
+    pub fn choose(&self, outputs: Vec<Tensor>) -> Result<Vec<(Tensor, bool)>, String> {
+        if let Some(unknown) = self.outputs.iter().find(|w| outputs.iter().all(|o| o.name != w.name)) {
+            let names = outputs.iter().map(|output| output.name.as_str()).collect::<Vec<_>>().join(", ");
+            return Err(format!("output `{}` is not one of the model's: {names}", unknown.name));
+        }
+        let usual = self.parameters.binary_data_output;
+        let chosen = outputs.into_iter().filter_map(|output| {
+            let wanted = self.outputs.iter().find(|wanted| wanted.name == output.name);
+            let as_bytes = wanted.and_then(|wanted| wanted.parameters.binary_data).unwrap_or(usual);
+            (wanted.is_some() || self.outputs.is_empty()).then_some((output, as_bytes))
+        });
+        Ok(chosen.collect())
+    }
+}
+
+/// The same JSON with `null` for every `NaN` outside of strings; `None` where there is none.
+fn without_nan(json: &[u8]) -> Option<Vec<u8>> {
+    const NAN: &[u8] = b"NaN";
+    let (mut clean, mut at, mut quoted) = (Vec::with_capacity(json.len() * 4 / 3), 0, false);
+    let mut found = false;
+    while let Some(byte) = json.get(at) {
+        if !quoted && json.get(at..).is_some_and(|rest| rest.starts_with(NAN)) {
+            clean.extend(b"null");
+            (at, found) = (at + NAN.len(), true);
+            continue;
+        }
+        clean.push(*byte);
+        match byte {
+            b'\\' if quoted => {
+                clean.extend(json.get(at + 1));
+                at += 1;
+            }
+            b'"' => quoted = !quoted,
+            _ => {}
+        }
+        at += 1;
+    }
+    found.then_some(clean)
 }
 
 /// A tensor as JSON. Data may be flat or nested.
@@ -71,7 +148,7 @@ impl WireTensor {
         let mut flat = Vec::new();
         flatten(self.data, &mut flat, 0)?;
         let name = self.name;
-        let wrong = |value: &Value| format!("input `{name}`: {value} is no {:?}", self.datatype);
+        let wrong = |value: &Value| format!("input `{name}`: {value} is no {}", self.datatype);
         macro_rules! collect {
             ($variant:ident, $read:expr) => {
                 TensorData::$variant(
@@ -88,7 +165,7 @@ impl WireTensor {
             Datatype::Int8 => collect!(Int8, |v| whole(v).and_then(|x| i8::try_from(x).ok())),
             Datatype::Int32 => collect!(Int32, |v| whole(v).and_then(|x| i32::try_from(x).ok())),
             Datatype::Int64 => collect!(Int64, whole),
-            Datatype::Fp32 => collect!(Fp32, |v| number(v).map(|x| x as f32)),
+            Datatype::Fp32 => collect!(Fp32, |v| number(v).map(|x| x as f32).filter(|x| !x.is_infinite())),
             Datatype::Fp64 => collect!(Fp64, number),
             Datatype::Bytes => collect!(Bytes, |v: &Value| v.as_str().map(str::to_owned)),
         };
@@ -117,6 +194,11 @@ fn flatten(value: Value, out: &mut Vec<Value>, depth: u8) -> Result<(), String> 
             Ok(())
         }
     }
+}
+
+/// A tensor as JSON, without its elements.
+pub fn head_json(tensor: &Tensor) -> Value {
+    json!({ "name": tensor.name, "shape": tensor.shape, "datatype": tensor.data.datatype() })
 }
 
 /// A tensor as JSON, its elements flat.
@@ -176,9 +258,28 @@ mod tests {
     }
 
     #[test]
+    fn a_bare_nan_is_a_missing_number_and_nothing_else_is_forgiven() {
+        let request = |data: &str| {
+            let text = format!(
+                r#"{{"id":"NaN \"NaN","inputs":[{{"name":"x","shape":[2],"datatype":"FP32","data":{data}}}]}}"#
+            );
+            InferRequest::parse(text.as_bytes())
+        };
+        let read = request("[NaN, 1]").unwrap();
+        assert_eq!(read.id.as_deref(), Some("NaN \"NaN"));
+        let data = read.inputs.into_iter().next().unwrap().into_tensor().unwrap().data;
+        assert!(data.number(0).unwrap().is_nan() && data.number(1) == Some(1.0));
+        for wrong in ["[nan, 1]", "[NaNN, 1]", "[NaN 1]", "[Infinity, 1]", "[-NaN, 1]"] {
+            assert!(request(wrong).unwrap_err().contains("not one of the protocol"), "{wrong}");
+        }
+    }
+
+    #[test]
     fn what_does_not_fit_is_named() {
         let error = tensor(r#"{"name":"x","shape":[1],"datatype":"FP32","data":["wet"]}"#).unwrap_err();
         assert!(error.contains("`x`") && error.contains("wet"), "{error}");
+        let error = tensor(r#"{"name":"x","shape":[1],"datatype":"FP32","data":[1e39]}"#).unwrap_err();
+        assert!(error.contains("1e39 is no FP32") || error.contains("1e+39 is no FP32"), "{error}");
         assert!(tensor(r#"{"name":"x","shape":[3],"datatype":"INT64","data":[1]}"#).is_err());
         assert!(tensor(r#"{"name":"x","shape":[1],"datatype":"UINT8","data":[300]}"#).is_err());
         assert!(

@@ -1,5 +1,6 @@
 //! Fitting rows to a model's inputs.
 
+use dunlin_protocol::cell;
 use dunlin_protocol::spec::{FeatureSpec, InputSpec, ModelSpec};
 use dunlin_protocol::tensor::{Datatype, Tensor, TensorData};
 
@@ -10,7 +11,7 @@ use crate::spec::describe_shape;
 const SHOWN: usize = 40;
 
 /// One tensor per input, a row of it per row of the table. Columns that the model does not take are ignored;
-/// an empty cell (or `NA`, `NaN`, `null`) is NaN in a number column and the empty text in a text column.
+/// what means a missing number ([`dunlin_protocol::cell`]) is NaN. Texts are taken as they stand.
 pub fn tensor_inputs(spec: &ModelSpec, rows: &[Row]) -> Result<Vec<Tensor>, RowError> {
     if rows.is_empty() {
         return Err(RowError::NoRows);
@@ -30,7 +31,7 @@ fn fit(input: &InputSpec, rows: &[Row]) -> Result<Tensor, RowError> {
     };
     let data = match input.datatype {
         Datatype::Fp32 => {
-            TensorData::Fp32(column(input, rows, "a number", |text| number(text).map(|x| x as f32))?)
+            TensorData::Fp32(column(input, rows, "a number that single precision holds", single)?)
         }
         Datatype::Fp64 => TensorData::Fp64(column(input, rows, "a number", number)?),
         Datatype::Int64 => TensorData::Int64(column(input, rows, WHOLE, whole)?),
@@ -56,7 +57,7 @@ fn column<T>(
     for row in rows {
         for (FeatureSpec { name, .. }, place) in input.features.iter().zip(&mut places) {
             let text = row.get_near(name, place).ok_or_else(|| missing(row, name))?;
-            values.push(parse(text.trim()).ok_or_else(|| RowError::Value {
+            values.push(parse(text).ok_or_else(|| RowError::Value {
                 line: row.line,
                 column: name.clone(),
                 value: text.chars().take(SHOWN).collect(),
@@ -77,17 +78,20 @@ fn missing(row: &Row, column: &str) -> RowError {
     RowError::MissingColumn { line: row.line, column: column.to_owned(), found }
 }
 
+/// A number; the words of a flag are 0 and 1.
 fn number(text: &str) -> Option<f64> {
-    match text {
-        "" | "NA" | "N/A" | "null" | "NaN" | "nan" => Some(f64::NAN),
-        "true" | "True" => Some(1.0),
-        "false" | "False" => Some(0.0),
-        _ => text.parse().ok(),
-    }
+    cell::number(text).or_else(|| flag(text).map(|flag| f64::from(u8::from(flag))))
+}
+
+/// A number that does not become infinite on the way.
+fn single(text: &str) -> Option<f32> {
+    let number = number(text)?;
+    let single = number as f32;
+    (single.is_finite() || !number.is_finite()).then_some(single)
 }
 
 fn whole(text: &str) -> Option<i64> {
-    if let Ok(number) = text.parse() {
+    if let Ok(number) = text.trim().parse() {
         return Some(number);
     }
     // Tables written by float columns say 3.0.
@@ -100,9 +104,9 @@ fn narrow<T: TryFrom<i64>>(text: &str) -> Option<T> {
 }
 
 fn flag(text: &str) -> Option<bool> {
-    match text {
-        "true" | "True" | "1" => Some(true),
-        "false" | "False" | "0" => Some(false),
+    match text.trim() {
+        "true" | "True" | "TRUE" | "1" => Some(true),
+        "false" | "False" | "FALSE" | "0" => Some(false),
         _ => None,
     }
 }

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, io::Read};
 
+use dunlin_protocol::cell;
+
 use super::{Column, DataError, Dataset, Kind, Values, error::shown};
 
 /// Most that is read of one table.
@@ -20,9 +22,6 @@ impl Default for Limits {
         Self { bytes: 256 << 20, rows: 5_000_000, columns: 512 }
     }
 }
-
-/// Texts that mean a missing number.
-const MISSING: [&str; 8] = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "?"];
 
 /// From this share of numbers on, a column is meant to be one of numbers and a text in it is an error.
 const MEANT_AS_NUMBERS: f64 = 0.95;
@@ -78,7 +77,7 @@ struct Cells {
 }
 
 fn read_cells(reader: impl Read, limits: &Limits) -> Result<Cells, DataError> {
-    let mut csv = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(reader);
+    let mut csv = csv::ReaderBuilder::new().trim(csv::Trim::Headers).from_reader(reader);
     let header = csv.headers().map_err(convert)?;
     // A byte-order mark is not part of the first name.
     let names: Vec<String> =
@@ -127,11 +126,9 @@ fn convert(error: csv::Error) -> DataError {
     }
 }
 
-fn number(cell: &str) -> Option<f64> {
-    if MISSING.contains(&cell) {
-        return Some(f64::NAN);
-    }
-    cell.parse::<f64>().ok().filter(|value| value.is_finite())
+/// A finite number, or NaN where it is missing.
+fn number(text: &str) -> Option<f64> {
+    cell::number(text).filter(|value| !value.is_infinite())
 }
 
 fn typed(name: &str, cells: Vec<String>, kind: Option<Kind>, lines: &[u64]) -> Result<Values, DataError> {

@@ -18,6 +18,17 @@ fn columns_are_numbers_or_texts_by_what_they_hold() {
 }
 
 #[test]
+fn texts_keep_their_white_space_and_numbers_and_headers_lose_it() {
+    let data = read(" age , work\n 39 , State-gov\n?, Private\n").unwrap();
+    assert_eq!(
+        data.column("work").unwrap().values,
+        Values::Texts(vec![" State-gov".into(), " Private".into()])
+    );
+    let Values::Numbers(ages) = &data.column("age").unwrap().values else { panic!("numbers") };
+    assert!(ages[0] == 39.0 && ages[1].is_nan());
+}
+
+#[test]
 fn a_header_without_rows_is_refused() {
     assert!(matches!(read("a,b\n"), Err(DataError::NoRows)));
     assert!(matches!(read(""), Err(DataError::NoRows)));
