@@ -54,8 +54,11 @@ pub fn run(args: &Args, config: &Config) -> anyhow::Result<ExitCode> {
     let model_name = name.map_or_else(|| args.model.clone(), |name| name.name.to_string());
     for Asked { request, inputs } in asked(args, &model)? {
         let outputs = model.run(&inputs)?;
+        let chosen = request
+            .choose(outputs.clone())
+            .map_err(anyhow::Error::msg)
+            .with_context(|| format!("{} does not fit the model", args.input.display()))?;
         if args.json {
-            let chosen = request.choose(outputs).map_err(anyhow::Error::msg)?;
             let outputs = chosen.iter().map(|(output, _)| tensor_json(output)).collect();
             let (model_name, model_version) = (model_name.clone(), model_version.clone());
             let id = request.id.unwrap_or_else(|| "1".into());
