@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use dunlin_protocol::{
     Channel, Message,
-    message::{Command, Desired, Reply},
+    message::{Command, Desired, Reply, State},
 };
 use rumqttc::v5::{
     ConnectionError, Incoming,
@@ -40,19 +40,19 @@ async fn a_device_publishes_on_its_own_channels_only() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_device_reads_its_own_desired_state_and_commands_only() {
+async fn a_device_reads_what_is_under_its_own_name_only() {
     let rig = Rig::start().await;
     let (me, other) = (rig.device("me").await, rig.device("other").await);
     let mut client = rig.connect(&me, rig.options(&me)).await.unwrap();
-    for own in [Channel::Desired, Channel::Command] {
-        let granted = client.subscribe(&topic(&me, own)).await;
+    let own = [Channel::Desired, Channel::Command, Channel::State].map(|channel| topic(&me, channel));
+    for own in own.into_iter().chain(["dunlin/v1/me/#".into()]) {
+        let granted = client.subscribe(&own).await;
         assert_eq!(granted, SubscribeReasonCode::Success(QoS::AtLeastOnce), "{own}");
     }
     for refused in [
         topic(&other, Channel::Desired),
-        topic(&me, Channel::Window),
         "dunlin/v1/+/desired".into(),
-        "dunlin/v1/me/#".into(),
+        "dunlin/v1/+/#".into(),
         "#".into(),
         Channel::Window.shared_filter(),
     ] {
@@ -231,5 +231,54 @@ async fn presence_follows_the_connection_and_an_old_goodbye_changes_nothing() {
     rig.until_online(&me.device, true).await;
     drop(client);
     rig.until_online(&me.device, false).await;
+    rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_that_is_gone_is_offline_in_its_state_too_and_those_who_listen_hear_it() {
+    let rig = Rig::start().await;
+    let me = rig.device("me").await;
+    let will = Options { will: Some(topic(&me, Channel::State)), ..rig.options(&me) };
+    let mut client = rig.connect(&me, will).await.unwrap();
+    let mut said = state(true, 2);
+    said.modes = vec!["no-clock".into()];
+    client.publish(&topic(&me, Channel::State), said.encode().unwrap()).await;
+    let mut told = rig.live.listen();
+    drop(client);
+    let heard = tokio::time::timeout(support::PATIENCE, async {
+        loop {
+            if let Some(message) = told.recv().await.unwrap().message {
+                return State::decode(&message.payload).unwrap();
+            }
+        }
+    });
+    let heard = heard.await.expect("its end is told");
+    assert_eq!((heard.online, &heard.modes), (false, &said.modes));
+    let known = rig.known(&me.device).await;
+    assert_eq!(known.state.map(|state| (state.online, state.modes)), Some((false, said.modes.clone())));
+
+    // A goodbye in order says no more than that either.
+    let mut client = rig.connect(&me, rig.options(&me)).await.unwrap();
+    client.publish(&topic(&me, Channel::State), said.encode().unwrap()).await;
+    client.publish(&topic(&me, Channel::State), goodbye(2)).await;
+    let known = rig.known(&me.device).await;
+    assert_eq!(known.state.map(|state| (state.online, state.modes)), Some((false, said.modes)));
+    rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_connection_ends_those_that_the_device_left_open_and_keeps_its_subscriptions() {
+    let rig = Rig::start().await;
+    let me = rig.device("me").await;
+    let mut first = rig.connect(&me, rig.options(&me)).await.unwrap();
+    first.subscribe(&topic(&me, Channel::Desired)).await;
+    let mut second = rig.connect(&me, rig.options(&me)).await.unwrap();
+    second.subscribe(&topic(&me, Channel::Desired)).await;
+    assert!(first.until(|_| None::<()>).await.is_err(), "the earlier one ends");
+    let desired = Desired { generation: 1, at_ms: 1, models: vec![] };
+    rig.link.publish_desired(&me.device, &desired).await.unwrap();
+    let arrived = second.until(|incoming| matches!(incoming, Incoming::Publish(_)).then_some(())).await;
+    assert!(arrived.is_ok());
+    rig.until_online(&me.device, true).await;
     rig.stop().await;
 }

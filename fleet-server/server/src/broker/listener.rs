@@ -128,7 +128,7 @@ fn config(hooks: SharedHooks, max_connections: u32) -> BrokerConfig {
         max_packet_size: MAX_BYTES + 4096,
         maximum_qos: 1,
         topic_alias_maximum: 16,
-        wildcard_subscription_available: false,
+        wildcard_subscription_available: true,
         shared_subscription_available: false,
         max_subscriptions_per_client: 8,
         max_retained_message_size: MAX_BYTES,
@@ -202,7 +202,10 @@ async fn attend(shared: &Shared, device: DeviceId, stream: TlsStream<TcpStream>,
         },
         () = cut.cancelled() => {
             tracing::info!(device.id = %device, "the connection was cut");
-            shared.router.unregister_client(device.as_str()).await;
+            // What a later connection subscribed to is that one's.
+            if shared.connections.is_latest(&device, place.number) {
+                shared.router.unregister_client(device.as_str()).await;
+            }
         }
     }
     if shared.connections.leave(&device, place.number) {
@@ -232,13 +235,21 @@ impl Connections {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The device's connection from now on. Earlier ones are cut: a board that lost its network knows nothing of
+    /// those that it left open.
     fn enter(&self, device: &DeviceId) -> (Place, CancellationToken) {
         let mut open = self.lock();
         open.next += 1;
         let (number, cut) = (open.next, CancellationToken::new());
         let there = open.devices.entry(device.clone()).or_default();
+        there.iter().for_each(|(_, earlier)| earlier.cancel());
         there.push((number, cut.clone()));
         (Place { number, first: there.len() == 1 }, cut)
+    }
+
+    fn is_latest(&self, device: &DeviceId, number: u64) -> bool {
+        let open = self.lock();
+        open.devices.get(device).and_then(|there| there.last()).is_some_and(|(latest, _)| *latest == number)
     }
 
     /// Says whether it was the device's last.

@@ -32,7 +32,7 @@ pub struct Known {
     pub id: DeviceId,
     /// Its row.
     pub row: DeviceRow,
-    /// What it last reported.
+    /// What it last reported; online only while it is connected.
     pub state: Option<State>,
 }
 
@@ -40,7 +40,8 @@ impl Known {
     /// From a row. `None` if the name is not one, which the database was never given.
     pub fn new(row: DeviceRow) -> Option<Self> {
         let id = row.id.parse().ok()?;
-        let state = row.state.as_deref().and_then(|bytes| State::decode(bytes).ok());
+        let reported = row.state.as_deref().and_then(|bytes| State::decode(bytes).ok());
+        let state = reported.map(|state| State { online: state.online && row.online, ..state });
         Some(Self { id, row, state })
     }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use dunlin_protocol::{Channel, DeviceId, message::RecordId};
+use dunlin_protocol::{Channel, DeviceId, Message as _, message::RecordId};
 use subtle::ConstantTimeEq;
 
 use super::{
@@ -18,6 +18,7 @@ use super::{
 use crate::{
     broker::{Hooks, Incoming},
     clock::now_ms,
+    fleet::Known,
     link::Link,
     storage::{Store, StoreError, devices},
 };
@@ -93,10 +94,20 @@ impl Ingest {
 
     async fn set_online(&self, device: &DeviceId, online: bool) {
         let (id, now) = (device.to_string(), now_ms());
-        if let Err(error) = self.store.write(move |tx| devices::set_online(tx, &id, online, now)).await {
+        let stored = self.store.write(move |tx| {
+            devices::set_online(tx, &id, online, now)?;
+            devices::get(tx, &id)
+        });
+        let row = stored.await.unwrap_or_else(|error| {
             tracing::error!(reason = %crate::error::chain(&error), "a device's presence could not be stored");
-        }
-        self.tell(Kind::State, device, None);
+            None
+        });
+        // A connection that broke says nothing itself: who listens hears the last state, with what has changed.
+        let state = row.filter(|_| !online).and_then(Known::new).and_then(|known| known.state);
+        let payload = state.and_then(|state| state.encode().ok());
+        let message =
+            payload.map(|payload| Tapped { channel: Channel::State, record: None, payload: payload.into() });
+        self.tell(Kind::State, device, message);
     }
 }
 

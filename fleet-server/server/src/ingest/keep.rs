@@ -110,7 +110,8 @@ pub async fn sample(
     store.write(move |tx| known(tx, &row.device, now_ms, |tx| samples::put(tx, &row, now_ms))).await
 }
 
-/// Keeps a state as the device's latest. A goodbye of an earlier boot does not overwrite a later one's state.
+/// Keeps a state as the device's latest. Of a goodbye only that it is one: what the device runs it said before, in
+/// full. One of an earlier boot changes nothing.
 ///
 /// # Errors
 /// If the database cannot be written; nothing is stored then.
@@ -127,6 +128,10 @@ pub async fn state(
             let Some(row) = devices::get(tx, &id)? else { return Ok(Kept::Stranger) };
             if !online && row.state_boot.is_some_and(|latest| latest != boot) {
                 return Ok(Kept::Known);
+            }
+            if !online && row.state.is_some() {
+                devices::set_online(tx, &id, false, now_ms)?;
+                return Ok(Kept::New);
             }
             devices::put_state(tx, &id, online, boot, &body, now_ms)?;
             Ok(Kept::New)

@@ -19,6 +19,7 @@ use dunlin_server::{
     audit::Audit,
     broker::{self, Broker},
     error::ApiError,
+    fleet::Known,
     folder::Folder,
     ingest::{Ingest, Live},
     init,
@@ -159,6 +160,13 @@ impl Rig {
             })
             .await
             .unwrap()
+    }
+
+    /// What is known of a device.
+    pub async fn known(&self, device: &DeviceId) -> Known {
+        let id = device.to_string();
+        let row = self.store.read(move |db| dunlin_server::storage::devices::get(db, &id)).await;
+        Known::new(row.unwrap().unwrap()).unwrap()
     }
 
     /// Waits until the database says so.
