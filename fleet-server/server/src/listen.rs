@@ -41,11 +41,15 @@ pub async fn serve(
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     let end = CancellationToken::new();
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { break };
-        let (stream, peer) = tokio::select! {
+        let next = async {
+            // Nobody closes the semaphore.
+            let place = Arc::clone(&places).acquire_owned().await.ok();
+            (place, listener.accept().await)
+        };
+        let (place, stream, peer) = tokio::select! {
             () = shutdown.cancelled() => break,
-            accepted = listener.accept() => match accepted {
-                Ok(accepted) => accepted,
+            (place, accepted) = next => match accepted {
+                Ok((stream, peer)) => (place, stream, peer),
                 Err(error) => {
                     tracing::warn!(%error, "an HTTP connection could not be accepted");
                     tokio::time::sleep(Duration::from_millis(100)).await;

@@ -1,24 +1,40 @@
 //! `/healthz` (the process answers), `/readyz` (it can do its work), `/metrics`.
 
+use std::time::Duration;
+
 use axum::{
     Extension,
     extract::State,
-    http::{HeaderMap, header},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
+
+use tokio::time::timeout;
 
 use super::{
     Api,
     routes::{Routes, Spec},
 };
-use crate::{access::caller::Peer, error::ApiError};
+use crate::{
+    access::caller::Peer,
+    error::{ApiError, chain},
+};
+
+/// Longest that the database may take to say that it works.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 pub(super) fn routes(routes: Routes) -> Routes {
     routes
         .route(Spec::get("/healthz", "Whether the process answers").open().gives_bytes("text/plain"), alive)
-        .route(Spec::get("/readyz", "Whether the database answers").open().gives_bytes("text/plain"), ready)
+        .route(
+            Spec::get("/readyz", "Whether the database can be read and written; 503 with the reason if not")
+                .open()
+                .gives_bytes("text/plain"),
+            ready,
+        )
         .route(
             Spec::get("/metrics", "Prometheus metrics; from another host with a token")
+                .open_here()
                 .gives_bytes("text/plain"),
             metrics,
         )
@@ -29,8 +45,20 @@ async fn alive() -> &'static str {
 }
 
 async fn ready(State(api): State<Api>) -> Result<&'static str, ApiError> {
-    api.store.read(|db| db.query_row("SELECT 1", [], |_| Ok(()))).await?;
-    Ok("ok\n")
+    let unready = |reason: String| {
+        let message = format!("the server cannot do its work: {reason}");
+        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "not-ready", message, "see the server's log")
+    };
+    let asked = async {
+        api.store.read(|db| db.query_row("SELECT 1", [], |_| Ok(()))).await?;
+        // An empty transaction: the one writer is there, and no other program holds the file.
+        api.store.write(|_| Ok(())).await
+    };
+    match timeout(PATIENCE, asked).await {
+        Ok(Ok(())) => Ok("ok\n"),
+        Ok(Err(error)) => Err(unready(chain(&error))),
+        Err(_) => Err(unready(format!("the database did not answer within {} s", PATIENCE.as_secs()))),
+    }
 }
 
 /// A collector on the same host needs no token; any other sends one (`authorization` in Prometheus' scrape config).

@@ -42,6 +42,9 @@ pub enum StoreError {
     /// The transaction could not be made durable. Nothing of it happened.
     #[error("the database could not be written: {0}; check that the disk is not full")]
     Commit(String),
+    /// Another program holds the file. Nothing was changed.
+    #[error("another program holds the database; end it, for example a backup or an open sqlite3")]
+    Locked,
     /// The store is shutting down, or a statement crashed.
     #[error("the database is closed")]
     Closed,

@@ -5,7 +5,7 @@ use std::{
     thread,
 };
 
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
 use super::StoreError;
@@ -16,8 +16,34 @@ const QUEUE: usize = 1024;
 const GROUP: usize = 512;
 
 /// Tells a job's caller how the commit went.
-type Finish = Box<dyn FnOnce(Result<(), String>) + Send>;
-type Job = Box<dyn FnOnce(&Transaction<'_>) -> Finish + Send>;
+type Finish = Box<dyn FnOnce(Result<(), Failure>) + Send>;
+/// Does a job in a transaction. Without one there is none, and the commit fails.
+type Job = Box<dyn FnOnce(Option<&Transaction<'_>>) -> Finish + Send>;
+
+/// Why a transaction did not begin or end.
+#[derive(Clone)]
+enum Failure {
+    Locked,
+    Other(String),
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Failure::Locked,
+            _ => Failure::Other(error.to_string()),
+        }
+    }
+}
+
+impl From<Failure> for StoreError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Locked => StoreError::Locked,
+            Failure::Other(reason) => StoreError::Commit(reason),
+        }
+    }
+}
 
 /// The way to the writing thread.
 pub(super) struct Writer {
@@ -39,13 +65,9 @@ impl Writer {
     {
         let (done, answer) = oneshot::channel();
         let boxed: Job = Box::new(move |tx| {
-            let outcome = attempt(tx, job);
+            let outcome = tx.map_or(Err(StoreError::Closed), |tx| attempt(tx, job));
             Box::new(move |commit| {
-                let result = match (outcome, commit) {
-                    (Ok(value), Ok(())) => Ok(value),
-                    (Ok(_), Err(reason)) => Err(StoreError::Commit(reason)),
-                    (Err(error), _) => Err(error),
-                };
+                let result = commit.map_err(StoreError::from).and(outcome);
                 // The caller may have gone; the row is written all the same.
                 drop(done.send(result));
             })
@@ -82,18 +104,21 @@ fn run(mut connection: Connection, mut queue: mpsc::Receiver<Job>) {
             Ok(tx) => tx,
             Err(error) => {
                 tracing::error!(%error, "the database cannot begin a transaction");
-                // Dropping the job tells its caller that the store is closed for it.
+                let failure = Failure::from(error);
+                // Who waits behind would only wait as long again.
+                let behind = std::iter::from_fn(|| queue.try_recv().ok());
+                std::iter::once(first).chain(behind).for_each(|job| job(None)(Err(failure.clone())));
                 continue;
             }
         };
-        let mut finishes = vec![first(&tx)];
+        let mut finishes = vec![first(Some(&tx))];
         while finishes.len() < GROUP {
             match queue.try_recv() {
-                Ok(job) => finishes.push(job(&tx)),
+                Ok(job) => finishes.push(job(Some(&tx))),
                 Err(_) => break,
             }
         }
-        let commit = tx.commit().map_err(|error| error.to_string());
+        let commit = tx.commit().map_err(Failure::from);
         finishes.into_iter().for_each(|finish| finish(commit.clone()));
     }
 }
