@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    http::StatusCode,
+    http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
@@ -23,10 +23,15 @@ pub struct ApiError {
     pub cure: String,
 }
 
-#[derive(Serialize)]
-struct Body<'a> {
+/// What every error looks like to programs.
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = ApiError)]
+pub struct Body<'a> {
+    /// A stable word to branch on.
     code: &'a str,
+    /// What failed, with which value, and why.
     message: &'a str,
+    /// The next step, best as a command.
     cure: &'a str,
 }
 
@@ -77,6 +82,11 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let body = Body { code: self.code, message: &self.message, cure: &self.cure };
         let mut response = (self.status, Json(body)).into_response();
+        if self.status == StatusCode::UNAUTHORIZED {
+            // RFC 9110, section 11.6.1.
+            let challenge = HeaderValue::from_static("Bearer realm=\"dunlin\"");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        }
         // For pages, which show it to people.
         response.extensions_mut().insert(self);
         response

@@ -18,7 +18,8 @@ use crate::{
 };
 
 /// What a device sends.
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::ToSchema)]
+#[schema(as = EnrolRequest)]
 pub struct Request {
     /// The enrolment token.
     pub token: String,
@@ -29,7 +30,8 @@ pub struct Request {
 }
 
 /// What a device gets.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+#[schema(as = EnrolAnswer)]
 pub struct Answer {
     /// Its certificate.
     pub certificate_pem: String,

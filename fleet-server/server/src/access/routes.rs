@@ -1,16 +1,19 @@
 //! The HTTP routes of this room.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Extension, Json, Router,
-    extract::{DefaultBodyLimit, FromRequest, Path, Query, Request, State, rejection::JsonRejection},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    extract::{
+        DefaultBodyLimit, FromRequest, FromRequestParts, Path, Query, Request, State,
+        rejection::JsonRejection,
+    },
+    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Redirect, Response},
     routing::{delete, get, post},
 };
-use serde::{Deserialize, de::DeserializeOwned};
-use serde_json::json;
+use dunlin_protocol::bundle;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
     Access, Caller, caller,
@@ -36,6 +39,48 @@ pub fn routes(access: Arc<Access>) -> Router {
         .with_state(access)
 }
 
+/// Parts of the path, whose errors look like all others.
+pub struct At<T>(pub T);
+
+impl<T, S> FromRequestParts<S> for At<T>
+where
+    T: DeserializeOwned + Send,
+    S: Send + Sync,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        Path::<T>::from_request_parts(parts, state).await.map(|Path(value)| Self(value)).map_err(|error| {
+            ApiError::new(
+                error.status(),
+                "path",
+                error.body_text(),
+                "correct the address; see /api/openapi.json",
+            )
+        })
+    }
+}
+
+/// Time that any body may take, and the slowest rate, in bytes a second, that a longer one may come at.
+const BODY_PATIENCE: (Duration, u64) = (Duration::from_secs(30), 20_000);
+
+/// Waits for a body no longer than one of its length may take: a body that never ends would hold its connection.
+pub async fn in_time<T>(headers: &HeaderMap, reading: impl Future<Output = T>) -> Result<T, ApiError> {
+    let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    // Without a length it may be as long as the longest upload.
+    let (least, rate) = BODY_PATIENCE;
+    let patience = least + Duration::from_secs(length.unwrap_or(bundle::MAX_BUNDLE) / rate);
+    tokio::time::timeout(patience, reading).await.map_err(|_| {
+        let message = format!("the body did not arrive within {} s", patience.as_secs());
+        ApiError::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "too-slow",
+            message,
+            "send it again over a better connection",
+        )
+    })
+}
+
 /// A JSON body whose errors look like all others.
 pub struct Body<T>(pub T);
 
@@ -47,12 +92,11 @@ where
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        Json::from_request(request, state).await.map(|Json(value)| Self(value)).map_err(
-            |error: JsonRejection| {
-                let cure = "see /api/openapi.json for what is expected";
-                ApiError::new(error.status(), "body", error.body_text(), cure)
-            },
-        )
+        let read = in_time(&request.headers().clone(), Json::from_request(request, state)).await?;
+        read.map(|Json(value)| Self(value)).map_err(|error: JsonRejection| {
+            let cure = "see /api/openapi.json for what is expected";
+            ApiError::new(error.status(), "body", error.body_text(), cure)
+        })
     }
 }
 
@@ -79,15 +123,25 @@ async fn list(_: Caller, State(access): State<Arc<Access>>) -> Result<Json<Vec<T
 async fn revoke(
     caller: Caller,
     State(access): State<Arc<Access>>,
-    Path(id): Path<String>,
+    At(id): At<String>,
 ) -> Result<StatusCode, ApiError> {
     access.revoke_token(&caller.who, &id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn link(caller: Caller, State(access): State<Arc<Access>>) -> Result<Response, ApiError> {
+/// A link that opens the dashboard once.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct LoginLink {
+    /// The address.
+    pub url: String,
+}
+
+async fn link(
+    caller: Caller,
+    State(access): State<Arc<Access>>,
+) -> Result<(StatusCode, Json<LoginLink>), ApiError> {
     let url = access.create_login_link(&caller).await?;
-    Ok((StatusCode::CREATED, Json(json!({ "url": url }))).into_response())
+    Ok((StatusCode::CREATED, Json(LoginLink { url })))
 }
 
 async fn logout(State(access): State<Arc<Access>>, headers: HeaderMap) -> Result<StatusCode, ApiError> {

@@ -11,8 +11,9 @@ use crate::{
 };
 
 /// What a token is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = TokenKind)]
 pub enum Kind {
     /// A device's first meeting.
     Enrol,
@@ -31,7 +32,7 @@ impl Kind {
 }
 
 /// A wish for a token.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, utoipa::ToSchema)]
 pub struct NewToken {
     /// What it is for.
     pub kind: Kind,
@@ -46,11 +47,13 @@ pub struct NewToken {
     pub label: String,
     /// The only device an enrolment token is for; such a token may enrol a known device anew.
     #[serde(default)]
+    #[schema(value_type = Option<String>)]
     pub device: Option<dunlin_protocol::DeviceId>,
 }
 
 /// A token with its secret, shown once.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+#[schema(as = CreatedToken)]
 pub struct Created {
     /// A public name for it.
     pub id: String,
@@ -62,7 +65,7 @@ pub struct Created {
 }
 
 /// A token as lists show it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 pub struct TokenView {
     /// A public name for it.
     pub id: String,

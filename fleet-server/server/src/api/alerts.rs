@@ -1,14 +1,11 @@
 //! `/api/v1/alerts`: what someone should know.
 
-use axum::{
-    Json,
-    extract::{Path, State},
-};
+use axum::{Json, extract::State};
 use serde::Deserialize;
 
 use super::{
     Api,
-    extract::Asked,
+    extract::{Asked, At},
     routes::{Routes, Spec},
 };
 use crate::{access::Caller, error::ApiError, monitoring::AlertRow};
@@ -17,7 +14,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
     routes
         .route(
             Spec::get("/api/v1/alerts", "List alerts, the newest first")
-                .query("state", "open (with acknowledged ones) or all")
+                .word("state", &["open", "all"], "open (with acknowledged ones) or all")
                 .gives::<Vec<AlertRow>>(),
             list,
         )
@@ -50,7 +47,7 @@ async fn list(
 async fn acknowledge(
     caller: Caller,
     State(api): State<Api>,
-    Path(id): Path<String>,
+    At(id): At<String>,
 ) -> Result<Json<AlertRow>, ApiError> {
     Ok(Json(done(&api, &caller, &id).await?))
 }

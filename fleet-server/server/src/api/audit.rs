@@ -16,9 +16,9 @@ const LIMIT: (u32, u32) = (200, 5000);
 pub(super) fn routes(routes: Routes) -> Routes {
     routes.route(
         Spec::get("/api/v1/audit", "List changes, the newest first")
-            .query("before", "only entries with a smaller id")
-            .query("limit", "most entries in the answer")
-            .gives_json(),
+            .number("before", "only entries with a smaller id")
+            .count("limit", "most entries in the answer")
+            .gives::<Vec<Entry>>(),
         list,
     )
 }

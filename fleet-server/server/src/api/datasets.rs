@@ -16,7 +16,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
     routes
         .route(
             Spec::post("/api/v1/datasets", "Upload a CSV file with a header")
-                .query("name", "what people call it")
+                .needs("name", "what people call it")
                 .takes_bytes("text/csv")
                 .up_to(Limits::default().bytes)
                 .gives::<DatasetRow>(),

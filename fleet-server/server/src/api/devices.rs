@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::State,
     http::{Method, StatusCode},
 };
 use dunlin_protocol::{
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Api,
-    extract::{Asked, Body, named},
+    extract::{Asked, At, Body, named},
     routes::{Routes, Spec},
 };
 use crate::{
@@ -36,13 +36,14 @@ pub(super) fn routes(routes: Routes) -> Routes {
     routes
         .route(
             Spec::get("/api/v1/devices", "List devices")
-                .query(
+                .word(
                     "status",
+                    &["online", "stale", "offline", "enrolled", "revoked"],
                     "online, stale, offline, enrolled or revoked; revoked ones are left out otherwise",
                 )
                 .query("model", "only devices that serve this model, by full name (rain-1.1.0) or name")
                 .query("after", "only names after this one")
-                .query("limit", "most devices in the answer")
+                .count("limit", "most devices in the answer")
                 .gives::<Vec<DeviceView>>(),
             list,
         )
@@ -154,11 +155,7 @@ pub(super) fn serves(known: &Known, model: &str) -> bool {
         .any(|serving| serving.model.name.as_str() == model || serving.model.to_string() == model)
 }
 
-async fn show(
-    _: Caller,
-    State(api): State<Api>,
-    Path(id): Path<String>,
-) -> Result<Json<DeviceView>, ApiError> {
+async fn show(_: Caller, State(api): State<Api>, At(id): At<String>) -> Result<Json<DeviceView>, ApiError> {
     let id: DeviceId = named(&id)?;
     let known = known(&api, &id).await?;
     let number = known.row.number;
@@ -187,11 +184,7 @@ fn unknown(id: &DeviceId) -> ApiError {
     ApiError::not_found("unknown-device", format!("there is no device {id} here"), "see `dunlin device list`")
 }
 
-async fn revoke(
-    caller: Caller,
-    State(api): State<Api>,
-    Path(id): Path<String>,
-) -> Result<StatusCode, ApiError> {
+async fn revoke(caller: Caller, State(api): State<Api>, At(id): At<String>) -> Result<StatusCode, ApiError> {
     api.access.revoke_device(&caller.who, &named(&id)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -221,7 +214,7 @@ pub struct Answer {
 async fn command(
     caller: Caller,
     State(api): State<Api>,
-    Path(id): Path<String>,
+    At(id): At<String>,
     Body(question): Body<Question>,
 ) -> Result<Json<Answer>, ApiError> {
     let id: DeviceId = named(&id)?;

@@ -1,9 +1,6 @@
 //! `/api/v1/drift`: the heat map of a model's inputs, and what is behind one cell.
 
-use axum::{
-    Json,
-    extract::{Path, State},
-};
+use axum::{Json, extract::State};
 use dunlin_monitoring::{DeviceVerdict, FleetFinding, Verdict, assess};
 use dunlin_protocol::{
     DeviceId,
@@ -13,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Api,
-    extract::Asked,
+    extract::{Asked, At},
     routes::{Routes, Spec},
 };
 use crate::{
@@ -33,14 +30,14 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .route(
             Spec::get("/api/v1/drift", "The heat map of a model's inputs, and what there is to say")
                 .query("model", "model name; without it, the first that sends windows")
-                .query("hours", "how far back, 24 otherwise")
+                .count("hours", "how far back, 24 otherwise")
                 .gives::<Drift>(),
             map,
         )
         .route(
             Spec::get("/api/v1/drift/{model}/{feature}", "A feature's distribution against its reference")
-                .query("from", "begin, milliseconds since 1970")
-                .query("to", "end, milliseconds since 1970")
+                .number("from", "begin, milliseconds since 1970")
+                .number("to", "end, milliseconds since 1970")
                 .gives::<Distribution>(),
             feature,
         )
@@ -141,7 +138,7 @@ struct Span {
 async fn feature(
     _: Caller,
     State(api): State<Api>,
-    Path((model, feature)): Path<(String, String)>,
+    At((model, feature)): At<(String, String)>,
     Asked(span): Asked<Span>,
 ) -> Result<Json<Distribution>, ApiError> {
     distribution(&api, &model, &feature, (span.from, span.to)).await.map(Json)

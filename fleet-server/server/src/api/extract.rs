@@ -10,9 +10,9 @@ use axum::{
 use dunlin_protocol::NameError;
 use serde::de::DeserializeOwned;
 
-use crate::error::ApiError;
+use crate::{access::routes::in_time, error::ApiError};
 
-pub use crate::access::routes::Body;
+pub use crate::access::routes::{At, Body};
 
 /// The query string.
 pub struct Asked<T>(pub T);
@@ -38,7 +38,8 @@ impl<S: Send + Sync> FromRequest<S> for Raw {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        Bytes::from_request(request, state).await.map(Self).map_err(|error| {
+        let read = in_time(&request.headers().clone(), Bytes::from_request(request, state)).await?;
+        read.map(Self).map_err(|error| {
             let (status, text) = (error.status(), error.body_text());
             if status == StatusCode::PAYLOAD_TOO_LARGE {
                 ApiError::new(

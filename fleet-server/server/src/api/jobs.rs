@@ -1,15 +1,11 @@
 //! `/api/v1/jobs`: ask for a training, see how far it is.
 
-use axum::{
-    Json,
-    extract::{Path, State},
-    http::StatusCode,
-};
+use axum::{Json, extract::State, http::StatusCode};
 use serde::Serialize;
 
 use super::{
     Api,
-    extract::Body,
+    extract::{At, Body},
     routes::{Routes, Spec},
 };
 use crate::{
@@ -50,6 +46,6 @@ async fn list(_: Caller, State(api): State<Api>) -> Result<Json<Vec<JobRow>>, Ap
     Ok(Json(api.jobs.list().await?))
 }
 
-async fn show(_: Caller, State(api): State<Api>, Path(id): Path<String>) -> Result<Json<JobRow>, ApiError> {
+async fn show(_: Caller, State(api): State<Api>, At(id): At<String>) -> Result<Json<JobRow>, ApiError> {
     Ok(Json(api.jobs.find(&id).await?))
 }

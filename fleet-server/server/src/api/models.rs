@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::State,
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::{
     Api,
-    extract::{Asked, Raw, named},
+    extract::{Asked, At, Raw, named},
     routes::{Routes, Spec},
 };
 use crate::{
@@ -184,7 +184,7 @@ async fn list(_: Caller, State(api): State<Api>) -> Result<Json<Vec<ModelView>>,
 async fn versions(
     _: Caller,
     State(api): State<Api>,
-    Path(name): Path<String>,
+    At(name): At<String>,
 ) -> Result<Json<Vec<ModelView>>, ApiError> {
     let rows = api.registry.list().await?.into_iter().filter(|row| row.model.name.as_str() == name);
     let views: Vec<ModelView> = rows.map(ModelView::from).collect();
@@ -201,7 +201,7 @@ pub(super) fn reference(name: &str, version: &str) -> Result<ModelRef, ApiError>
 async fn show(
     _: Caller,
     State(api): State<Api>,
-    Path((name, version)): Path<(String, String)>,
+    At((name, version)): At<(String, String)>,
 ) -> Result<Json<ModelView>, ApiError> {
     Ok(Json(api.registry.get(&reference(&name, &version)?).await?.into()))
 }
@@ -209,7 +209,7 @@ async fn show(
 async fn bytes(
     _: Caller,
     State(api): State<Api>,
-    Path((name, version)): Path<(String, String)>,
+    At((name, version)): At<(String, String)>,
 ) -> Result<Response, ApiError> {
     let row = api.registry.get(&reference(&name, &version)?).await?;
     let part = api.registry.objects().stream(&row.sha256, None).await.map_err(RegistryError::from)?;
@@ -224,7 +224,7 @@ async fn bytes(
 async fn card(
     _: Caller,
     State(api): State<Api>,
-    Path((name, version)): Path<(String, String)>,
+    At((name, version)): At<(String, String)>,
 ) -> Result<Response, ApiError> {
     let row = api.registry.get(&reference(&name, &version)?).await?;
     Ok(([(header::CONTENT_TYPE, "text/markdown; charset=utf-8")], row.card).into_response())

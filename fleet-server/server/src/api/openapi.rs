@@ -8,6 +8,11 @@ use axum::{
 };
 
 use super::routes::{Routes, Spec, document};
+use crate::access::{
+    enrol,
+    routes::LoginLink,
+    tokens::{Created, NewToken, TokenView},
+};
 
 /// The document, written once.
 static DOCUMENT: LazyLock<String> =
@@ -16,11 +21,31 @@ static DOCUMENT: LazyLock<String> =
 pub(super) fn routes(routes: Routes) -> Routes {
     routes
         .route(Spec::get("/api/openapi.json", "This document").gives_json().open(), show)
-        .elsewhere(Spec::post("/api/v1/enrol", "Enrol a device with a one-time token").open().gives_json())
-        .elsewhere(Spec::get("/api/v1/tokens", "List tokens").gives_json())
-        .elsewhere(Spec::post("/api/v1/tokens", "Make a token; it is shown once").gives_json())
+        .elsewhere(
+            Spec::post("/api/v1/enrol", "Enrol a device with a one-time token")
+                .open()
+                .takes::<enrol::Request>()
+                .gives::<enrol::Answer>(),
+        )
+        .elsewhere(Spec::get("/api/v1/tokens", "List tokens").gives::<Vec<TokenView>>())
+        .elsewhere(
+            Spec::post("/api/v1/tokens", "Make a token; it is shown once")
+                .takes::<NewToken>()
+                .gives::<Created>(),
+        )
         .elsewhere(Spec::new(Method::DELETE, "/api/v1/tokens/{id}", "Revoke a token"))
-        .elsewhere(Spec::post("/api/v1/login-links", "Make a one-time link to the dashboard").gives_json())
+        .elsewhere(
+            Spec::post("/api/v1/login-links", "Make a one-time link to the dashboard").gives::<LoginLink>(),
+        )
+        .elsewhere(
+            Spec::get(
+                "/login",
+                "Open the dashboard with a one-time link: a cookie, and on to the first page",
+            )
+            .open()
+            .needs("code", "the link's code")
+            .gives_bytes("text/html"),
+        )
         .elsewhere(Spec::post("/api/v1/logout", "End the session of this cookie").open())
 }
 

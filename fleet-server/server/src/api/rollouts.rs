@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::State,
     http::StatusCode,
     response::{IntoResponse, Response},
 };
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::{
     Api,
-    extract::{Body, named},
+    extract::{At, Body, named},
     routes::{Routes, Spec},
 };
 use crate::{
@@ -63,7 +63,7 @@ pub struct NewRollout {
     pub model: String,
     /// Waves by name (`careful`, `standard`, `quick`, or a file's), or as a list.
     #[serde(default = "careful")]
-    #[schema(value_type = Object)]
+    #[schema(value_type = Value)]
     pub waves: Value,
     /// Only these devices; without it, the whole fleet, and the model becomes champion.
     #[serde(default)]
@@ -182,11 +182,7 @@ async fn list(_: Caller, State(api): State<Api>) -> Result<Json<Vec<RolloutView>
     Ok(Json(rollouts.into_iter().map(RolloutView::new).collect()))
 }
 
-async fn show(
-    _: Caller,
-    State(api): State<Api>,
-    Path(id): Path<String>,
-) -> Result<Json<RolloutView>, ApiError> {
+async fn show(_: Caller, State(api): State<Api>, At(id): At<String>) -> Result<Json<RolloutView>, ApiError> {
     Ok(Json(view(&api, &id).await?))
 }
 
@@ -209,7 +205,7 @@ async fn act(api: &Api, id: &str, act: Act, who: &str) -> Result<Json<RolloutVie
 async fn pause(
     caller: Caller,
     State(api): State<Api>,
-    Path(id): Path<String>,
+    At(id): At<String>,
 ) -> Result<Json<RolloutView>, ApiError> {
     act(&api, &id, Act::Pause, &caller.who).await
 }
@@ -217,7 +213,7 @@ async fn pause(
 async fn resume(
     caller: Caller,
     State(api): State<Api>,
-    Path(id): Path<String>,
+    At(id): At<String>,
 ) -> Result<Json<RolloutView>, ApiError> {
     act(&api, &id, Act::Resume, &caller.who).await
 }
@@ -225,7 +221,7 @@ async fn resume(
 async fn abort(
     caller: Caller,
     State(api): State<Api>,
-    Path(id): Path<String>,
+    At(id): At<String>,
 ) -> Result<Json<RolloutView>, ApiError> {
     act(&api, &id, Act::Abort, &caller.who).await
 }

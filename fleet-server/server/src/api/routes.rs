@@ -2,9 +2,9 @@
 
 use axum::{Router, extract::DefaultBodyLimit, handler::Handler, http::Method, routing::MethodFilter};
 use utoipa::{
-    ToSchema,
+    PartialSchema as _, ToSchema,
     openapi::{
-        Content, HttpMethod, OpenApi, OpenApiBuilder, Paths, RefOr, Required, ResponseBuilder, Schema,
+        Content, HttpMethod, OpenApi, OpenApiBuilder, Paths, Ref, RefOr, Required, ResponseBuilder, Schema,
         path::{OperationBuilder, ParameterBuilder, ParameterIn},
         request_body::RequestBodyBuilder,
         schema::{ObjectBuilder, Type},
@@ -13,9 +13,19 @@ use utoipa::{
 };
 
 use super::Api;
+use crate::error;
 
 /// Largest body of a route that says nothing else, in bytes.
 pub const BODY: usize = 1 << 20;
+
+/// A parameter of the query string.
+#[derive(Clone)]
+struct Query {
+    name: &'static str,
+    meaning: &'static str,
+    required: Required,
+    schema: RefOr<Schema>,
+}
 
 /// What one route does, takes and gives.
 #[derive(Clone)]
@@ -26,9 +36,10 @@ pub struct Spec {
     pub path: &'static str,
     /// Whether it answers without token or session.
     pub open: bool,
+    open_here: bool,
     limit_bytes: usize,
     summary: &'static str,
-    query: Vec<(&'static str, &'static str)>,
+    query: Vec<Query>,
     takes: Option<(&'static str, RefOr<Schema>)>,
     gives: Option<(&'static str, RefOr<Schema>)>,
     schemas: Vec<(String, RefOr<Schema>)>,
@@ -42,6 +53,7 @@ impl Spec {
             method,
             path,
             open: false,
+            open_here: false,
             limit_bytes: BODY,
             summary,
             query,
@@ -75,10 +87,53 @@ impl Spec {
         self
     }
 
+    /// Answers everybody on the server's own host.
+    #[must_use]
+    pub fn open_here(mut self) -> Self {
+        self.open_here = true;
+        self
+    }
+
     /// Takes a query parameter.
     #[must_use]
-    pub fn query(mut self, name: &'static str, meaning: &'static str) -> Self {
-        self.query.push((name, meaning));
+    pub fn query(self, name: &'static str, meaning: &'static str) -> Self {
+        self.asks(Query { name, meaning, required: Required::False, schema: bytes() })
+    }
+
+    /// Takes a query parameter that must be there.
+    #[must_use]
+    pub fn needs(self, name: &'static str, meaning: &'static str) -> Self {
+        self.asks(Query { name, meaning, required: Required::True, schema: bytes() })
+    }
+
+    /// Takes a whole number in the query.
+    #[must_use]
+    pub fn number(self, name: &'static str, meaning: &'static str) -> Self {
+        self.whole(name, meaning, i64::MIN, i64::MAX)
+    }
+
+    /// Takes a count in the query.
+    #[must_use]
+    pub fn count(self, name: &'static str, meaning: &'static str) -> Self {
+        self.whole(name, meaning, 0, u32::MAX.into())
+    }
+
+    fn whole(self, name: &'static str, meaning: &'static str, least: i64, most: i64) -> Self {
+        let whole = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(least)).maximum(Some(most));
+        let schema = RefOr::T(Schema::Object(whole.build()));
+        self.asks(Query { name, meaning, required: Required::False, schema })
+    }
+
+    /// Takes one of these words in the query.
+    #[must_use]
+    pub fn word(self, name: &'static str, words: &[&'static str], meaning: &'static str) -> Self {
+        let word = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words.iter().copied()));
+        let schema = RefOr::T(Schema::Object(word.build()));
+        self.asks(Query { name, meaning, required: Required::False, schema })
+    }
+
+    fn asks(mut self, query: Query) -> Self {
+        self.query.push(query);
         self
     }
 
@@ -87,6 +142,13 @@ impl Spec {
     pub fn takes<T: ToSchema>(mut self) -> Self {
         T::schemas(&mut self.schemas);
         self.takes = Some(("application/json", T::schema()));
+        self
+    }
+
+    /// Takes JSON that its origin describes.
+    #[must_use]
+    pub fn takes_json(mut self) -> Self {
+        self.takes = Some(("application/json", anything()));
         self
     }
 
@@ -108,7 +170,7 @@ impl Spec {
     /// Gives JSON that its origin describes.
     #[must_use]
     pub fn gives_json(mut self) -> Self {
-        self.gives = Some(("application/json", RefOr::T(Schema::Object(ObjectBuilder::new().build()))));
+        self.gives = Some(("application/json", anything()));
         self
     }
 
@@ -118,6 +180,10 @@ impl Spec {
         self.gives = Some((content_type, bytes()));
         self
     }
+}
+
+fn anything() -> RefOr<Schema> {
+    RefOr::T(Schema::Object(ObjectBuilder::new().build()))
 }
 
 fn bytes() -> RefOr<Schema> {
@@ -174,6 +240,7 @@ pub fn document(specs: &[Spec]) -> OpenApi {
             operation(spec),
         );
     }
+    schemas.push((error::Body::name().into_owned(), error::Body::schema()));
     let bearer = SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build());
     let mut components = utoipa::openapi::ComponentsBuilder::new().security_scheme("token", bearer);
     for (name, schema) in schemas {
@@ -196,12 +263,16 @@ fn operation(spec: &Spec) -> OperationBuilder {
         let name = name.trim_start_matches('*');
         let parameter =
             ParameterBuilder::new().name(name).parameter_in(ParameterIn::Path).required(Required::True);
-        operation = operation.parameter(parameter.schema(Some(bytes())));
+        let text = ObjectBuilder::new().schema_type(Type::String).pattern(pattern(spec.path, name));
+        operation = operation.parameter(parameter.schema(Some(RefOr::T(Schema::Object(text.build())))));
     }
-    for (name, meaning) in &spec.query {
-        let parameter =
-            ParameterBuilder::new().name(*name).parameter_in(ParameterIn::Query).description(Some(*meaning));
-        operation = operation.parameter(parameter.schema(Some(bytes())));
+    for query in &spec.query {
+        let parameter = ParameterBuilder::new()
+            .name(query.name)
+            .parameter_in(ParameterIn::Query)
+            .description(Some(query.meaning))
+            .required(query.required.clone());
+        operation = operation.parameter(parameter.schema(Some(query.schema.clone())));
     }
     if let Some((content_type, schema)) = &spec.takes {
         let body = RequestBodyBuilder::new().content(*content_type, Content::new(Some(schema.clone())));
@@ -212,12 +283,32 @@ fn operation(spec: &Spec) -> OperationBuilder {
         done = done.content(*content_type, Content::new(Some(schema.clone())));
     }
     operation = operation.response("2XX", done.build());
+    if spec.path == "/login" {
+        operation =
+            operation.response("303", ResponseBuilder::new().description("on to the first page").build());
+    }
+    for (status, meaning) in [("4XX", "refused, with a reason"), ("5XX", "the server failed inside")] {
+        let content = Content::new(Some(Ref::from_schema_name("ApiError")));
+        let refused = ResponseBuilder::new().description(meaning).content("application/json", content);
+        operation = operation.response(status, refused.build());
+    }
+    if spec.open_here {
+        operation = operation.security(SecurityRequirement::default());
+    }
     if !spec.open {
-        operation = operation
-            .response("401", ResponseBuilder::new().description("no token, or one that is not valid").build())
-            .security(SecurityRequirement::new("token", Vec::<String>::new()));
+        operation = operation.security(SecurityRequirement::new("token", Vec::<String>::new()));
     }
     operation
+}
+
+/// The rule for a name in a path, where the protocol has one.
+fn pattern(path: &str, name: &str) -> Option<&'static str> {
+    match name {
+        "id" if path.starts_with("/api/v1/devices") => Some("^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"),
+        "name" | "model" => Some("^[a-z0-9][a-z0-9_-]{0,63}$"),
+        "version" => Some(r"^(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})$"),
+        _ => None,
+    }
 }
 
 /// `GET /api/v1/models/{name}` is `get_models_name`.

@@ -42,7 +42,11 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .route(
             Spec::get("/api/v1/tap", "Decoded messages of devices, as server-sent events")
                 .query("device", "only this device")
-                .query("channel", "only this channel: state, window, event, sample, reply")
+                .word(
+                    "channel",
+                    &["state", "window", "event", "sample", "reply"],
+                    "only this channel: state, window, event, sample, reply",
+                )
                 .gives_bytes("text/event-stream"),
             tap,
         )

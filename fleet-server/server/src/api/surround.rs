@@ -29,6 +29,7 @@ const HEADERS: [(HeaderName, &str); 5] = [
 pub fn surround(router: Router, api: Api) -> Router {
     router
         .fallback(nowhere)
+        .method_not_allowed_fallback(wrong_method)
         .layer(from_fn(same_origin))
         .layer(from_fn_with_state(api, for_people))
         .layer(from_fn(around))
@@ -37,6 +38,14 @@ pub fn surround(router: Router, api: Api) -> Router {
 async fn nowhere(request: Request) -> ApiError {
     let path: String = request.uri().path().chars().take(200).collect();
     ApiError::not_found("unknown-path", format!("there is nothing at {path}"), "see /api/openapi.json")
+}
+
+/// The router adds which methods there are (`Allow`).
+async fn wrong_method(request: Request) -> ApiError {
+    let (method, path) = (request.method(), request.uri().path());
+    let path: String = path.chars().take(200).collect();
+    let message = format!("{path} does not take {method}");
+    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "wrong-method", message, "see /api/openapi.json")
 }
 
 /// A method's name as a label. Names that clients make up are one: each label is a series that stays.

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::State,
     http::{HeaderMap, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -18,7 +18,7 @@ use serde_json::json;
 
 use super::{
     Api,
-    extract::Raw,
+    extract::{At, Raw},
     routes::{Routes, Spec},
 };
 use crate::{access::Caller, error::ApiError, ingest::live::Kind, registry::RegistryError};
@@ -29,21 +29,17 @@ const MAX_METADATA: u64 = 5_000_000;
 pub(super) fn routes(routes: Routes) -> Routes {
     routes
         .route(
-            Spec::get("/api/v1/tuf/targets", "The signed list of targets, as published")
-                .gives_bytes("application/json"),
+            Spec::get("/api/v1/tuf/targets", "The signed list of targets, as published").gives_json(),
             current,
         )
         .route(
             Spec::new(Method::PUT, "/api/v1/tuf/targets", "Publish a list of targets that the owner signed")
-                .takes_bytes("application/json")
+                .takes_json()
                 .up_to(MAX_METADATA)
                 .gives::<Published>(),
             publish,
         )
-        .route(
-            Spec::get("/tuf/metadata/{file}", "TUF metadata").open().gives_bytes("application/json"),
-            metadata,
-        )
+        .route(Spec::get("/tuf/metadata/{file}", "TUF metadata").open().gives_json(), metadata)
         .route(
             Spec::get("/tuf/targets/{*path}", "A TUF target; ranges work")
                 .open()
@@ -86,7 +82,7 @@ fn nothing(path: &str) -> ApiError {
     )
 }
 
-async fn metadata(State(api): State<Api>, Path(file): Path<String>) -> Result<Response, ApiError> {
+async fn metadata(State(api): State<Api>, At(file): At<String>) -> Result<Response, ApiError> {
     // One plain file name, so that nothing outside of the folder can be named.
     let plain = file.len() <= 200
         && file.ends_with(".json")
@@ -108,7 +104,7 @@ async fn metadata(State(api): State<Api>, Path(file): Path<String>) -> Result<Re
 
 async fn target(
     State(api): State<Api>,
-    Path(path): Path<String>,
+    At(path): At<String>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let object = api.registry.published(&path).await.ok_or_else(|| nothing(&path))?;

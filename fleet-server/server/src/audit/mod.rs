@@ -11,7 +11,8 @@ use crate::{
 };
 
 /// One change.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
+#[schema(as = AuditEntry)]
 pub struct Entry {
     /// Order of the entries.
     pub id: i64,
@@ -24,6 +25,7 @@ pub struct Entry {
     /// What it was done to.
     pub subject: String,
     /// Further values. Never secrets.
+    #[schema(value_type = Object)]
     pub detail: serde_json::Value,
 }
 

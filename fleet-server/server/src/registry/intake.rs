@@ -54,10 +54,7 @@ impl Registry {
         let length = bytes.len() as u64;
         let sha256 = super::objects::sha256_hex(&bytes);
         if let Some(found) = self.find(&model).await?.filter(|found| found.stage != Stage::Rejected) {
-            return match found.sha256 == sha256 {
-                true => Ok(found),
-                false => Err(RegistryError::Taken { model: model.to_string(), found: found.sha256 }),
-            };
+            return same(found, &sha256);
         }
         let file = scratch(&bytes, ".dunlin").await?;
         let verdict = self.prober.probe(file.path(), None).await?;
@@ -65,7 +62,10 @@ impl Registry {
         let sha256 = self.objects.put(bytes).await?;
         let row = ModelRow::new(&bundle, stage, verdict.report, (sha256, length), origin, now_ms());
         let stored = row.clone();
-        self.store.write(move |db| rows::put(db, &stored)).await?;
+        if !self.store.write(move |db| rows::put(db, &stored)).await? {
+            // Somebody else's push was judged meanwhile.
+            return same(self.get(&model).await?, &row.sha256);
+        }
         tracing::info!(model = %model, ?stage, "model probed");
         Ok(row)
     }
@@ -135,5 +135,13 @@ pub async fn scratch(bytes: &Bytes, suffix: &'static str) -> Result<tempfile::Na
         Ok(Ok(file)) => Ok(file),
         Ok(Err(error)) => Err(RegistryError::Probe(format!("no temporary file: {error}"))),
         Err(error) => Err(RegistryError::Probe(error.to_string())),
+    }
+}
+
+/// The version that is here, if its content is the same.
+fn same(found: ModelRow, sha256: &str) -> Result<ModelRow, RegistryError> {
+    match found.sha256 == sha256 {
+        true => Ok(found),
+        false => Err(RegistryError::Taken { model: found.model.to_string(), found: found.sha256 }),
     }
 }

@@ -133,8 +133,8 @@ pub fn find(db: &Connection, model: &ModelRef) -> rusqlite::Result<Option<ModelR
         .optional()
 }
 
-/// Stores a version; one that was rejected before is replaced.
-pub fn put(db: &Connection, row: &ModelRow) -> rusqlite::Result<()> {
+/// Stores a version; one that was rejected before is replaced. False if another is there.
+pub fn put(db: &Connection, row: &ModelRow) -> rusqlite::Result<bool> {
     let manifest = serde_json::to_string(&row.manifest).map_err(damaged)?;
     db.prepare_cached(
         "INSERT INTO models (name, version, stage, created_ms, origin, sha256, length, manifest, probe, card, reference)
@@ -156,8 +156,8 @@ pub fn put(db: &Connection, row: &ModelRow) -> rusqlite::Result<()> {
         row.probe.to_string(),
         row.card,
         row.reference,
-    ])?;
-    Ok(())
+    ])
+    .map(|stored| stored > 0)
 }
 
 /// Marks candidates as released.

@@ -1,9 +1,6 @@
 //! `/devices/{id}`.
 
-use axum::{
-    extract::{Path, State},
-    response::Html,
-};
+use axum::{extract::State, response::Html};
 use dunlin_dashboard::{
     pages,
     views::{Command, DeviceEvent, DevicePage, FeatureRow, Series, Spool, System, Tone},
@@ -18,7 +15,11 @@ use dunlin_protocol::{
 use super::common::{self, device_row, frame, verdict};
 use crate::{
     access::Caller,
-    api::{Api, devices::known, extract::named},
+    api::{
+        Api,
+        devices::known,
+        extract::{At, named},
+    },
     clock::now_ms,
     error::ApiError,
     monitoring::board::{DeviceBoard, ModelBoard},
@@ -34,7 +35,7 @@ const EVENTS: u32 = 50;
 pub(super) async fn show(
     caller: Caller,
     State(api): State<Api>,
-    Path(id): Path<String>,
+    At(id): At<String>,
 ) -> Result<Html<String>, ApiError> {
     let id: DeviceId = named(&id)?;
     let known = known(&api, &id).await?;

@@ -1,9 +1,6 @@
 //! `/drift` and `/drift/{model}/{feature}`.
 
-use axum::{
-    extract::{Path, State},
-    response::Html,
-};
+use axum::{extract::State, response::Html};
 use dunlin_dashboard::{
     pages,
     views::{Bars, DriftCell, DriftCellPage, DriftDevice, DriftPage, Statistic},
@@ -16,7 +13,7 @@ use crate::{
     api::{
         Api,
         drift::{Counted, distribution},
-        extract::Asked,
+        extract::{Asked, At},
     },
     error::ApiError,
     monitoring::Drift,
@@ -71,7 +68,7 @@ pub(super) struct Span {
 pub(super) async fn cell(
     caller: Caller,
     State(api): State<Api>,
-    Path((model, feature)): Path<(String, String)>,
+    At((model, feature)): At<(String, String)>,
     Asked(span): Asked<Span>,
 ) -> Result<Html<String>, ApiError> {
     let found = distribution(&api, &model, &feature, (span.from, span.to)).await?;

@@ -14,14 +14,13 @@ mod rollouts;
 
 use axum::{
     Router,
-    extract::Path,
     http::{HeaderMap, StatusCode, header},
     response::{Html, IntoResponse, Response},
     routing::get,
 };
 use dunlin_dashboard::{assets, pages, views};
 
-use super::Api;
+use super::{Api, extract::At};
 use crate::error::ApiError;
 
 pub(super) fn router() -> Router<Api> {
@@ -60,7 +59,7 @@ pub(super) fn error(api: &Api, error: ApiError) -> Response {
     (error.status, Html(pages::error(&page))).into_response()
 }
 
-async fn asset(Path(path): Path<String>, headers: HeaderMap) -> Response {
+async fn asset(At(path): At<String>, headers: HeaderMap) -> Response {
     let Some(asset) = assets::get(&path) else {
         let path: String = path.chars().take(100).collect();
         return ApiError::not_found(

@@ -1,9 +1,6 @@
 //! `/models` and `/models/{name}/{version}`.
 
-use axum::{
-    extract::{Path, State},
-    response::Html,
-};
+use axum::{extract::State, response::Html};
 use dunlin_dashboard::{
     pages,
     views::{
@@ -17,7 +14,7 @@ use serde_json::Value;
 use super::common::{self, frame};
 use crate::{
     access::Caller,
-    api::{Api, models::reference},
+    api::{Api, extract::At, models::reference},
     error::ApiError,
     fleet::{Known, device},
     jobs::{self, JobState},
@@ -134,7 +131,7 @@ fn job(row: jobs::JobRow) -> JobRow {
 pub(super) async fn show(
     caller: Caller,
     State(api): State<Api>,
-    Path((name, version)): Path<(String, String)>,
+    At((name, version)): At<(String, String)>,
 ) -> Result<Html<String>, ApiError> {
     let row = api.registry.get(&reference(&name, &version)?).await?;
     let devices = api.store.read(device::all).await?;

@@ -2,10 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use axum::{
-    extract::{Path, State},
-    response::Html,
-};
+use axum::{extract::State, response::Html};
 use dunlin_dashboard::{
     pages,
     views::{
@@ -18,7 +15,7 @@ use dunlin_rollout::Phase;
 use super::common::{self, deployment, frame, rollout_row};
 use crate::{
     access::Caller,
-    api::Api,
+    api::{Api, extract::At},
     error::ApiError,
     fleet::{
         StoredRollout, device,
@@ -54,7 +51,7 @@ pub(super) fn commands(stored: &StoredRollout) -> Vec<Command> {
 pub(super) async fn show(
     caller: Caller,
     State(api): State<Api>,
-    Path(id): Path<String>,
+    At(id): At<String>,
 ) -> Result<Html<String>, ApiError> {
     let stored = api.fleet.rollout(&id).await?;
     let (progress, devices) =

@@ -2,7 +2,7 @@
 
 use axum::{
     body::Body,
-    http::{Method, StatusCode},
+    http::{Method, Request, StatusCode, header},
 };
 
 use super::house::House;
@@ -53,4 +53,50 @@ async fn a_path_that_is_none_says_so_with_a_way_out() {
     let answer = house.send(house.request(Method::GET, "/api/v1/nothing").body(Body::empty()).unwrap()).await;
     assert_eq!((answer.status, answer.code().as_str()), (StatusCode::NOT_FOUND, "unknown-path"));
     assert!(answer.json()["cure"].as_str().unwrap().contains("openapi"));
+}
+
+#[tokio::test]
+async fn every_operation_says_how_it_refuses() {
+    let house = House::new().await;
+    let document = house.get("/api/openapi.json").await.json();
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            for status in ["4XX", "5XX"] {
+                let schema = &operation["responses"][status]["content"]["application/json"]["schema"]["$ref"];
+                assert_eq!(schema, "#/components/schemas/ApiError", "{method} {path} {status}");
+            }
+        }
+    }
+    let required = &document["components"]["schemas"]["ApiError"]["required"];
+    assert_eq!(required, &serde_json::json!(["code", "message", "cure"]));
+}
+
+#[tokio::test]
+async fn errors_of_the_router_look_like_all_others() {
+    let house = House::new().await;
+    let ask = async |method: Method, path: &str| {
+        house.send(house.request(method, path).body(Body::empty()).unwrap()).await
+    };
+    let wrong = ask(Method::DELETE, "/api/v1/models").await;
+    assert_eq!((wrong.status, wrong.code().as_str()), (StatusCode::METHOD_NOT_ALLOWED, "wrong-method"));
+    assert_eq!(wrong.header(header::ALLOW), "POST,GET,HEAD");
+    let wrong = ask(Method::PUT, "/api/v1/tokens").await;
+    assert_eq!((wrong.status, wrong.code().as_str()), (StatusCode::METHOD_NOT_ALLOWED, "wrong-method"));
+    let unreadable = ask(Method::GET, "/api/v1/jobs/%ff").await;
+    assert_eq!((unreadable.status, unreadable.code().as_str()), (StatusCode::BAD_REQUEST, "path"));
+    let stranger = Request::builder().uri("/api/v1/jobs").body(Body::empty()).unwrap();
+    assert!(house.send(stranger).await.header(header::WWW_AUTHENTICATE).starts_with("Bearer"));
+}
+
+#[tokio::test]
+async fn a_server_whose_database_is_held_says_that_it_is_not_ready() {
+    let house = House::new().await;
+    assert_eq!(house.get("/readyz").await.status, StatusCode::OK);
+    let other = rusqlite::Connection::open(house.core.folder.database()).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let held = house.get("/readyz").await;
+    assert_eq!((held.status, held.code().as_str()), (StatusCode::SERVICE_UNAVAILABLE, "not-ready"));
+    assert!(held.json()["message"].as_str().unwrap().contains("database"), "{:?}", held.json());
+    other.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(house.get("/readyz").await.status, StatusCode::OK);
 }
