@@ -2,7 +2,7 @@
 //!
 //! Pure but for the processor time: no files, no network, no clock. In reading order:
 //! [`proto`](mod@proto) reads and bounds the protobuf; `rewrite` makes it plain; [`operators`] are those that tract
-//! lacks; [`spec`] says what goes in and out; [`model`] loads and runs; [`inspect`] tells what is in a file
+//! lacks; [`spec`] says what goes in and out, `labels` by which names; [`model`] loads and runs; [`inspect`] tells what is in a file
 //! without running it; [`answer`] reads outputs as people do; [`rows`] turns table rows into tensors;
 //! [`statistics`] counts; [`golden`] compares with another runtime's outputs.
 
@@ -13,6 +13,7 @@ mod convert;
 pub mod error;
 pub mod golden;
 pub mod inspect;
+mod labels;
 pub mod model;
 pub mod operators;
 pub mod proto;
