@@ -17,7 +17,7 @@ pub struct CsvRows<R> {
 impl<R: Read> CsvRows<R> {
     /// Reads the header.
     pub fn new(source: R) -> Result<Self, RowError> {
-        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(source);
+        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::Headers).from_reader(source);
         let header = reader.headers().map_err(|error| unreadable(&error))?;
         if header.is_empty() || header.iter().all(str::is_empty) {
             return Err(RowError::Empty);

@@ -1,16 +1,19 @@
 //! Fitting rows to a model's inputs.
 
+use dunlin_protocol::cell;
 use dunlin_protocol::spec::{FeatureSpec, InputSpec, ModelSpec};
 use dunlin_protocol::tensor::{Datatype, Tensor, TensorData};
 
 use super::{Row, RowError};
+use crate::convert::single;
 use crate::spec::describe_shape;
 
 /// Longest part of a cell that a message repeats.
 const SHOWN: usize = 40;
 
 /// One tensor per input, a row of it per row of the table. Columns that the model does not take are ignored;
-/// an empty cell (or `NA`, `NaN`, `null`) is NaN in a number column and the empty text in a text column.
+/// what a cell says, and which ones are missing, is told by [`cell`]: NaN in a number column, the empty text in a
+/// text column.
 pub fn tensor_inputs(spec: &ModelSpec, rows: &[Row]) -> Result<Vec<Tensor>, RowError> {
     if rows.is_empty() {
         return Err(RowError::NoRows);
@@ -29,34 +32,36 @@ fn fit(input: &InputSpec, rows: &[Row]) -> Result<Tensor, RowError> {
         }
     };
     let data = match input.datatype {
-        Datatype::Fp32 => {
-            TensorData::Fp32(column(input, rows, "a number", |text| number(text).map(|x| x as f32))?)
-        }
-        Datatype::Fp64 => TensorData::Fp64(column(input, rows, "a number", number)?),
-        Datatype::Int64 => TensorData::Int64(column(input, rows, WHOLE, whole)?),
-        Datatype::Int32 => TensorData::Int32(column(input, rows, WHOLE, narrow)?),
-        Datatype::Int8 => TensorData::Int8(column(input, rows, WHOLE, narrow)?),
-        Datatype::Uint8 => TensorData::Uint8(column(input, rows, WHOLE, narrow)?),
-        Datatype::Bool => TensorData::Bool(column(input, rows, "true or false", flag)?),
-        Datatype::Bytes => TensorData::Bytes(column(input, rows, "a text", |text| Some(text.to_owned()))?),
+        Datatype::Fp32 => TensorData::Fp32(column(input, rows, SINGLE, |text, _| single(number(text)?))?),
+        Datatype::Fp64 => TensorData::Fp64(column(input, rows, "a number", |text, _| number(text))?),
+        Datatype::Int64 => TensorData::Int64(column(input, rows, WHOLE, |text, _| whole(text))?),
+        Datatype::Int32 => TensorData::Int32(column(input, rows, WHOLE, |text, _| narrow(text))?),
+        Datatype::Int8 => TensorData::Int8(column(input, rows, WHOLE, |text, _| narrow(text))?),
+        Datatype::Uint8 => TensorData::Uint8(column(input, rows, WHOLE, |text, _| narrow(text))?),
+        Datatype::Bool => TensorData::Bool(column(input, rows, "true or false", |text, _| cell::flag(text))?),
+        Datatype::Bytes => TensorData::Bytes(column(input, rows, "a text", |text, feature| {
+            Some(cell::category(text, &feature.categories).to_owned())
+        })?),
     };
     Ok(Tensor { name: input.name.clone(), shape, data })
 }
 
+const SINGLE: &str = "a number that single precision holds (up to 3.4e38)";
 const WHOLE: &str = "a whole number that the model's type holds (it has no missing value)";
 
 fn column<T>(
     input: &InputSpec,
     rows: &[Row],
     expected: &'static str,
-    parse: impl Fn(&str) -> Option<T>,
+    parse: impl Fn(&str, &FeatureSpec) -> Option<T>,
 ) -> Result<Vec<T>, RowError> {
     let mut values = Vec::with_capacity(rows.len().saturating_mul(input.features.len()));
     let mut places: Vec<usize> = (0..input.features.len()).collect();
     for row in rows {
-        for (FeatureSpec { name, .. }, place) in input.features.iter().zip(&mut places) {
+        for (feature, place) in input.features.iter().zip(&mut places) {
+            let name = &feature.name;
             let text = row.get_near(name, place).ok_or_else(|| missing(row, name))?;
-            values.push(parse(text.trim()).ok_or_else(|| RowError::Value {
+            values.push(parse(text, feature).ok_or_else(|| RowError::Value {
                 line: row.line,
                 column: name.clone(),
                 value: text.chars().take(SHOWN).collect(),
@@ -78,16 +83,11 @@ fn missing(row: &Row, column: &str) -> RowError {
 }
 
 fn number(text: &str) -> Option<f64> {
-    match text {
-        "" | "NA" | "N/A" | "null" | "NaN" | "nan" => Some(f64::NAN),
-        "true" | "True" => Some(1.0),
-        "false" | "False" => Some(0.0),
-        _ => text.parse().ok(),
-    }
+    cell::number(text).or_else(|| cell::flag(text).map(|flag| f64::from(u8::from(flag))))
 }
 
 fn whole(text: &str) -> Option<i64> {
-    if let Ok(number) = text.parse() {
+    if let Ok(number) = text.trim().parse() {
         return Some(number);
     }
     // Tables written by float columns say 3.0.
@@ -97,12 +97,4 @@ fn whole(text: &str) -> Option<i64> {
 
 fn narrow<T: TryFrom<i64>>(text: &str) -> Option<T> {
     T::try_from(whole(text)?).ok()
-}
-
-fn flag(text: &str) -> Option<bool> {
-    match text {
-        "true" | "True" | "1" => Some(true),
-        "false" | "False" | "0" => Some(false),
-        _ => None,
-    }
 }

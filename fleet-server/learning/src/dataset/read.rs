@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, io::Read};
 
+use dunlin_protocol::cell;
+
 use super::{Column, DataError, Dataset, Kind, Values, error::shown};
 
 /// Most that is read of one table.
@@ -20,9 +22,6 @@ impl Default for Limits {
         Self { bytes: 256 << 20, rows: 5_000_000, columns: 512 }
     }
 }
-
-/// Texts that mean a missing number.
-const MISSING: [&str; 8] = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "?"];
 
 /// From this share of numbers on, a column is meant to be one of numbers and a text in it is an error.
 const MEANT_AS_NUMBERS: f64 = 0.95;
@@ -127,11 +126,9 @@ fn convert(error: csv::Error) -> DataError {
     }
 }
 
-fn number(cell: &str) -> Option<f64> {
-    if MISSING.contains(&cell) {
-        return Some(f64::NAN);
-    }
-    cell.parse::<f64>().ok().filter(|value| value.is_finite())
+/// A finite number, or NaN where it is missing.
+fn number(text: &str) -> Option<f64> {
+    cell::number(text).filter(|value| value.is_finite() || cell::is_missing_number(text))
 }
 
 fn typed(name: &str, cells: Vec<String>, kind: Option<Kind>, lines: &[u64]) -> Result<Values, DataError> {

@@ -18,6 +18,13 @@ fn columns_are_numbers_or_texts_by_what_they_hold() {
 }
 
 #[test]
+fn words_for_missing_leave_a_column_one_of_numbers() {
+    let data = read("x\n1\nNULL\nn/a\nNone\n?\n<NA>\n2\n").unwrap();
+    let Values::Numbers(numbers) = &data.columns()[0].values else { panic!("texts") };
+    assert_eq!(format!("{numbers:?}"), "[1.0, NaN, NaN, NaN, NaN, NaN, 2.0]");
+}
+
+#[test]
 fn a_header_without_rows_is_refused() {
     assert!(matches!(read("a,b\n"), Err(DataError::NoRows)));
     assert!(matches!(read(""), Err(DataError::NoRows)));

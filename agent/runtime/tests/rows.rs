@@ -1,0 +1,57 @@
+//! What a table says reaches the model as it stands.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use dunlin_protocol::spec::{FeatureSpec, InputSpec, ModelSpec, Task};
+use dunlin_protocol::tensor::{Datatype, TensorData};
+use dunlin_runtime::rows::{Row, read_csv, read_json_lines, tensor_inputs};
+
+fn spec(datatype: Datatype, categories: &[&str]) -> ModelSpec {
+    let categories = categories.iter().map(|c| (*c).to_owned()).collect();
+    let feature = FeatureSpec { categories, ..FeatureSpec::named("x") };
+    let input = InputSpec { name: "x".into(), datatype, shape: vec![None, Some(1)], features: vec![feature] };
+    ModelSpec {
+        task: Task::Other,
+        inputs: vec![input],
+        outputs: vec![],
+        labels: vec![],
+        thresholds: Default::default(),
+        target: None,
+    }
+}
+
+fn fitted(spec: &ModelSpec, rows: &[Row]) -> TensorData {
+    tensor_inputs(spec, rows).unwrap().remove(0).data
+}
+
+#[test]
+fn space_that_belongs_to_a_category_stays() {
+    let rows = read_csv(" x , y\n Private,1\nOther ,2\n  ,3\n".as_bytes(), 10).unwrap();
+    let texts = |categories: &[&str]| fitted(&spec(Datatype::Bytes, categories), &rows);
+    let bytes = |texts: &[&str]| TensorData::Bytes(texts.iter().map(|t| (*t).to_owned()).collect());
+    assert_eq!(texts(&[]), bytes(&[" Private", "Other ", ""]));
+    assert_eq!(texts(&["Private", "Other "]), bytes(&["Private", "Other ", ""]));
+}
+
+#[test]
+fn space_around_numbers_and_names_says_nothing() {
+    let rows = read_csv(" x ,y\n 1.5 ,1\n NA,2\n".as_bytes(), 10).unwrap();
+    let TensorData::Fp32(numbers) = fitted(&spec(Datatype::Fp32, &[]), &rows) else { panic!() };
+    assert!(numbers[0] == 1.5 && numbers[1].is_nan());
+    let whole = [Row::from_pairs(1, [("x", " 3.0 ")])];
+    assert_eq!(fitted(&spec(Datatype::Int64, &[]), &whole), TensorData::Int64(vec![3]));
+}
+
+#[test]
+fn a_truth_value_of_json_is_the_category_that_a_table_wrote() {
+    let rows = read_json_lines("{\"x\":true}\n{\"x\":false}\n".as_bytes(), 10).unwrap();
+    let found = fitted(&spec(Datatype::Bytes, &["False", "True"]), &rows);
+    assert_eq!(found, TensorData::Bytes(vec!["True".into(), "False".into()]));
+}
+
+#[test]
+fn a_number_too_large_for_single_precision_is_named() {
+    let row = [Row::from_pairs(7, [("x", "1e39")])];
+    let error = tensor_inputs(&spec(Datatype::Fp32, &[]), &row).unwrap_err().to_string();
+    assert!(error.contains("line 7") && error.contains("`x`") && error.contains("1e39"), "{error}");
+    assert_eq!(fitted(&spec(Datatype::Fp64, &[]), &row), TensorData::Fp64(vec![1e39]));
+}
