@@ -49,6 +49,20 @@ fn a_truth_value_of_json_is_the_category_that_a_table_wrote() {
 }
 
 #[test]
+fn blank_lines_of_a_single_column_are_missing_values() {
+    for table in
+        ["x\n1\n\n\n2\n\n", "\u{feff}x\r\n1\r\n\r\n\r\n2\r\n", "x\n1\n\n\n2", "\n\"x\"\n\"1\"\n\n\n\"2\"\n"]
+    {
+        let rows = read_csv(table.as_bytes(), 10).unwrap();
+        let TensorData::Fp32(numbers) = fitted(&spec(Datatype::Fp32, &[]), &rows) else { panic!() };
+        assert_eq!(format!("{numbers:?}"), "[1.0, NaN, NaN, 2.0]", "{table:?}");
+    }
+    let texts = read_csv("x\n\"a\n\nb\"\nc\n".as_bytes(), 10).unwrap();
+    assert_eq!((texts.len(), texts[0].get("x"), texts[1].line), (2, Some("a\n\nb"), 5));
+    assert_eq!(read_csv("x,y\n1,2\n\n3,4\n".as_bytes(), 10).unwrap().len(), 2);
+}
+
+#[test]
 fn a_number_too_large_for_single_precision_is_named() {
     let row = [Row::from_pairs(7, [("x", "1e39")])];
     let error = tensor_inputs(&spec(Datatype::Fp32, &[]), &row).unwrap_err().to_string();
