@@ -2,7 +2,7 @@
 //!
 //! Pure but for the processor time: no files, no network, no clock. In reading order:
 //! [`proto`](mod@proto) reads and bounds the protobuf; [`spec`] says what goes in and out, `labels` by which names;
-//! `rewrite` makes the graph plain; [`operators`] are those that
+//! `rewrite` makes the graph plain, `bounds` refuses what would take too much memory; [`operators`] are those that
 //! tract lacks; `prepare` makes a plan of it, with `guard` around the engine; [`model`] loads and runs; [`inspect`] tells what is in a file without running it; [`answer`] reads outputs as people
 //! do; [`rows`] turns table rows into tensors; [`statistics`] counts; [`golden`] compares with another runtime's
 //! outputs.
@@ -10,6 +10,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 pub mod answer;
+mod bounds;
 mod convert;
 pub mod error;
 pub mod golden;

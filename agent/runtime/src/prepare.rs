@@ -9,7 +9,7 @@ use tract_onnx::tract_hir::internal::{
 
 use crate::error::LoadError;
 use crate::rewrite::{self, Axes, Naming};
-use crate::{guard::guarded, operators};
+use crate::{bounds, guard::guarded, operators};
 
 /// A plan, and which free dimensions of its inputs have the same length.
 pub struct Prepared {
@@ -36,13 +36,15 @@ fn plan(model: &mut pb::ModelProto, axes: Axes) -> Result<Prepared, LoadError> {
     let engine = |reason| LoadError::Engine { reason };
     let plan = guarded(|| -> Result<_, LoadError> {
         let failed = |error: TractError| engine(chain(&error));
-        let graph = operators::framework()
+        let mut graph = operators::framework()
             .with_ignore_output_types(true)
             .with_ignore_value_info(true)
             .model_for_proto_model(model)
             .map_err(failed)?;
+        bounds::check(&mut graph)?;
         let mut graph = graph.into_typed().and_then(|graph| graph.into_decluttered()).map_err(failed)?;
         operators::missing::keep(&mut graph).map_err(failed)?;
+        bounds::check_typed(&graph)?;
         graph.optimize().map_err(failed)?;
         graph.into_runnable_with_options(&RunOptions::default()).map_err(failed)
     });
