@@ -3,7 +3,8 @@
 //! Pure but for the processor time: no files, no network, no clock. In reading order:
 //! [`proto`](mod@proto) reads and bounds the protobuf; [`spec`] says what goes in and out, `labels` by which names;
 //! `rewrite` makes the graph plain, `bounds` refuses what would take too much memory; [`operators`] are those that
-//! tract lacks; `prepare` makes a plan of it, with `guard` around the engine; [`model`] loads and runs; [`inspect`] tells what is in a file without running it; [`answer`] reads outputs as people
+//! tract lacks; `prepare` makes a plan of it, with `guard` around the engine; [`model`] loads and runs, [`trial`]
+//! once on made-up input; [`inspect`] tells what is in a file without running it; [`answer`] reads outputs as people
 //! do; [`rows`] turns table rows into tensors; [`statistics`] counts; [`golden`] compares with another runtime's
 //! outputs.
 
@@ -25,6 +26,7 @@ mod rewrite;
 pub mod rows;
 pub mod spec;
 pub mod statistics;
+pub mod trial;
 
 pub use error::{LoadError, RunError, UnsupportedNode};
 pub use inspect::{Inspection, inspect};

@@ -1,11 +1,12 @@
-//! A small file cannot ask for much memory.
+//! A small file cannot ask for much memory, and what fails in every run is told before the first.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod support;
 
+use dunlin_runtime::trial::{Trial, try_once};
 use dunlin_runtime::{LoadError, Model};
-use support::graph::{Graph, int, text};
-use tract_onnx::pb::tensor_proto::DataType::Float;
+use support::graph::{Graph, int, ints, text};
+use tract_onnx::pb::tensor_proto::DataType::{Float, Int64};
 
 fn start() -> Graph {
     Graph::new(13).input("X", Float, &[-1, 1])
@@ -64,5 +65,27 @@ fn what_the_input_is_stretched_to_is_bounded() {
 #[test]
 fn constants_of_a_common_size_still_load() {
     let onnx = ended(start().ints("s", &[2], &[2, 1000]).node("ConstantOfShape", &["s"], &["big"], &[]));
-    Model::load(&onnx, None).unwrap();
+    assert_eq!(try_once(&Model::load(&onnx, None).unwrap()), Trial::Ran);
+}
+
+#[test]
+fn what_fails_in_every_run_fails_on_made_up_input() {
+    let onnx = Graph::new(13)
+        .input("X", Int64, &[-1, 2])
+        .ints("two", &[1], &[2])
+        .node("Pow", &["X", "two"], &["y"], &[])
+        .onnx(&["y"]);
+    let model = Model::load(&onnx, None).unwrap();
+    let Trial::Failed { reason } = try_once(&model) else { panic!("it ran") };
+    assert!(reason.contains("I64"), "{reason}");
+}
+
+#[test]
+fn a_window_longer_than_one_step_is_tried_with_more() {
+    let onnx = Graph::new(13)
+        .input("X", Float, &[-1, 1, -1])
+        .floats("w", &[1, 1, 5], &[0.2; 5])
+        .node("Conv", &["X", "w"], &["y"], &[ints("kernel_shape", &[5])])
+        .onnx(&["y"]);
+    assert_eq!(try_once(&Model::load(&onnx, None).unwrap()), Trial::Ran);
 }
