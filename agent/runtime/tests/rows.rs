@@ -1,9 +1,14 @@
 //! What a table says reaches the model as it stands.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod support;
+
 use dunlin_protocol::spec::{FeatureSpec, InputSpec, ModelSpec, Task};
 use dunlin_protocol::tensor::{Datatype, TensorData};
-use dunlin_runtime::rows::{Row, read_csv, read_json_lines, tensor_inputs};
+use dunlin_runtime::Model;
+use dunlin_runtime::rows::{Row, read_csv, read_json_lines, run_rows, tensor_inputs};
+use support::graph::{Graph, int};
+use tract_onnx::pb::tensor_proto::DataType::Float;
 
 fn spec(datatype: Datatype, categories: &[&str]) -> ModelSpec {
     let categories = categories.iter().map(|c| (*c).to_owned()).collect();
@@ -68,4 +73,19 @@ fn a_number_too_large_for_single_precision_is_named() {
     let error = tensor_inputs(&spec(Datatype::Fp32, &[]), &row).unwrap_err().to_string();
     assert!(error.contains("line 7") && error.contains("`x`") && error.contains("1e39"), "{error}");
     assert_eq!(fitted(&spec(Datatype::Fp64, &[]), &row), TensorData::Fp64(vec![1e39]));
+}
+
+#[test]
+fn a_model_made_for_one_row_answers_many() {
+    let onnx = Graph::new(13)
+        .input("X", Float, &[1, 1])
+        .node("Concat", &["X", "X"], &["twice"], &[int("axis", 1)])
+        .onnx(&["twice"]);
+    let model = Model::load(&onnx, None).unwrap();
+    let rows = read_csv("X\n1\n2\n3\n".as_bytes(), 10).unwrap();
+    let outputs = run_rows(&model, &rows).unwrap();
+    assert_eq!(outputs[0].shape, [3, 2]);
+    assert_eq!(outputs[0].data, TensorData::Fp32(vec![1.0, 1.0, 2.0, 2.0, 3.0, 3.0]));
+    assert_eq!(run_rows(&model, &rows[..1]).unwrap()[0].shape, [1, 2]);
+    assert!(run_rows(&model, &[]).is_err());
 }

@@ -1,13 +1,19 @@
 //! `dunlin-agent infer`: a model on a file of rows, or on one Open Inference Protocol request.
 
-use std::{fs::File, io::BufReader, path::PathBuf, process::ExitCode, sync::Arc};
+use std::{
+    fs::File,
+    io::{BufReader, Cursor},
+    path::PathBuf,
+    process::ExitCode,
+};
 
 use anyhow::Context as _;
 use dunlin_protocol::{ModelRef, tensor::Tensor};
 use dunlin_runtime::{
     Model, answer,
-    rows::{read_csv, read_json_lines, tensor_inputs},
+    rows::{Row, read_csv, read_json_lines, run_rows},
 };
+use serde_json::Value;
 
 use super::{
     exit,
@@ -18,7 +24,7 @@ use crate::{
     Config,
     serving::{
         slot::Folder,
-        wire::{InferRequest, InferResponse, tensor_json},
+        wire::{InferRequest, InferResponse, select, tensor_json},
     },
 };
 
@@ -43,10 +49,25 @@ pub struct Args {
 pub fn run(args: &Args, config: &Config) -> anyhow::Result<ExitCode> {
     let (given, name) = find(args, config)?;
     let spec = given.bundle().map(|bundle| &bundle.manifest.spec);
-    let loaded = Model::load(given.onnx(), spec).with_context(|| format!("{} cannot be used", args.model))?;
-    let model = Arc::new(loaded);
-    let (id, inputs) = inputs(args, &model)?;
-    let outputs = model.run(&inputs)?;
+    let model = Model::load(given.onnx(), spec).with_context(|| format!("{} cannot be used", args.model))?;
+    let shown = args.input.display();
+    let (id, rows, outputs) = match asked(args)? {
+        Asked::Request(request) => {
+            let tensors = request.inputs.into_iter().map(|tensor| tensor.into_tensor());
+            let inputs: Vec<Tensor> = tensors
+                .collect::<Result<_, _>>()
+                .map_err(anyhow::Error::msg)
+                .with_context(|| format!("{shown} is not usable"))?;
+            let rows = inputs.first().and_then(|tensor| tensor.shape.first().copied()).unwrap_or(1);
+            let outputs = select(&request.outputs, model.run(&inputs)?).map_err(anyhow::Error::msg)?;
+            (request.id.unwrap_or_else(|| "1".into()), rows, outputs)
+        }
+        Asked::Rows(rows) => {
+            let outputs =
+                run_rows(&model, &rows).with_context(|| format!("{shown} does not fit the model"))?;
+            ("1".into(), rows.len(), outputs)
+        }
+    };
     if args.json {
         let model_version = name.as_ref().map(|name| name.version.to_string()).unwrap_or_default();
         let model_name = name.map_or_else(|| args.model.clone(), |name| name.name.to_string());
@@ -54,7 +75,6 @@ pub fn run(args: &Args, config: &Config) -> anyhow::Result<ExitCode> {
         print_json(&InferResponse { model_name, model_version, id, outputs })?;
         return Ok(exit(true));
     }
-    let rows = inputs.first().and_then(|tensor| tensor.shape.first().copied()).unwrap_or(1);
     for row in 0..rows {
         let answer = answer::interpret(model.spec(), &outputs, row);
         match (&answer.label, answer.value, answer.confidence) {
@@ -83,28 +103,42 @@ fn find(args: &Args, config: &Config) -> anyhow::Result<(Given, Option<ModelRef>
     Ok((given, name))
 }
 
-fn inputs(args: &Args, model: &Model) -> anyhow::Result<(String, Vec<Tensor>)> {
+/// What a file holds.
+enum Asked {
+    Request(InferRequest),
+    Rows(Vec<Row>),
+}
+
+fn asked(args: &Args) -> anyhow::Result<Asked> {
     let shown = args.input.display();
     let open =
         || File::open(&args.input).with_context(|| format!("{shown} cannot be opened; check the path"));
     let ending = args.input.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-    if ending == "json" {
-        let text = std::fs::read(&args.input).with_context(|| format!("{shown} cannot be read"))?;
-        if let Ok(request) = serde_json::from_slice::<InferRequest>(&text) {
-            let tensors = request.inputs.into_iter().map(|tensor| tensor.into_tensor());
-            let tensors = tensors
-                .collect::<Result<_, _>>()
-                .map_err(anyhow::Error::msg)
-                .with_context(|| format!("{shown} is not usable"))?;
-            return Ok((request.id.unwrap_or_else(|| "1".into()), tensors));
-        }
-    }
     let rows = match ending {
-        "json" | "jsonl" | "ndjson" => read_json_lines(BufReader::new(open()?), MAX_ROWS),
+        "json" => {
+            let text = std::fs::read(&args.input).with_context(|| format!("{shown} cannot be read"))?;
+            if is_request(&text) {
+                let request = serde_json::from_slice(&text).with_context(|| {
+                    format!(
+                        "{shown} is not an Open Inference Protocol request; write {{\"inputs\": [{{\"name\": …, \
+                         \"shape\": […], \"datatype\": …, \"data\": […]}}]}}"
+                    )
+                })?;
+                return Ok(Asked::Request(request));
+            }
+            read_json_lines(Cursor::new(text), MAX_ROWS)
+        }
+        "jsonl" | "ndjson" => read_json_lines(BufReader::new(open()?), MAX_ROWS),
         _ => read_csv(open()?, MAX_ROWS),
     };
-    let rows = rows.with_context(|| format!("{shown} is not usable"))?;
-    let inputs =
-        tensor_inputs(model.spec(), &rows).with_context(|| format!("{shown} does not fit the model"))?;
-    Ok(("1".into(), inputs))
+    Ok(Asked::Rows(rows.with_context(|| format!("{shown} is not usable"))?))
+}
+
+/// Whether a JSON text is meant as a request and not as rows: its first value has a list of inputs, or it cannot be
+/// read and names them.
+fn is_request(text: &[u8]) -> bool {
+    match serde_json::Deserializer::from_slice(text).into_iter::<Value>().next() {
+        Some(Ok(value)) => value.get("inputs").is_some_and(|inputs| inputs.is_array() || inputs.is_object()),
+        _ => text.windows(8).any(|word| word == b"\"inputs\""),
+    }
 }

@@ -6,7 +6,7 @@ use std::{fs::File, path::PathBuf, process::ExitCode, time::Duration};
 use dunlin_protocol::{bundle::Bundle, spec::Task, tensor::Tensor};
 use dunlin_runtime::{
     Model, answer, golden,
-    rows::{read_csv, tensor_inputs},
+    rows::{read_csv, run_rows},
     statistics::Truth,
     trial,
 };
@@ -192,7 +192,7 @@ fn holdout(model: &Model, path: &std::path::Path) -> anyhow::Result<Value> {
     let target =
         target.ok_or_else(|| anyhow::anyhow!("the model's spec names no target column to compare with"))?;
     let rows = read_csv(File::open(path)?, MAX_ROWS)?;
-    let outputs = model.run(&tensor_inputs(spec, &rows)?)?;
+    let outputs = run_rows(model, &rows)?;
     let (mut count, mut wrong, mut squared) = (0_u64, 0_u64, 0.0);
     for (index, row) in rows.iter().enumerate() {
         let label = row

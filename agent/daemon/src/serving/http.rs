@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 
 use super::{
     Config, LoadedModel, Models, binary,
-    wire::{InferResponse, metadata, tensor_json},
+    wire::{InferResponse, metadata, select, tensor_json},
 };
 use crate::pipeline::{Pipeline, recent::Feedback};
 
@@ -182,15 +182,12 @@ async fn answer(
             ));
         }
     };
-    let wanted = |name: &str| request.outputs.is_empty() || request.outputs.iter().any(|w| w.name == name);
-    if let Some(unknown) = request.outputs.iter().find(|w| outputs.iter().all(|o| o.name != w.name)) {
-        return Err(bad(format!("output `{}` is not one of the model's", unknown.name)));
-    }
+    let outputs = select(&request.outputs, outputs).map_err(bad)?;
     Ok(Json(InferResponse {
         model_name: loaded.model.name.to_string(),
         model_version: loaded.model.version.to_string(),
         id,
-        outputs: outputs.iter().filter(|output| wanted(&output.name)).map(tensor_json).collect(),
+        outputs: outputs.iter().map(tensor_json).collect(),
     }))
 }
 

@@ -119,6 +119,20 @@ fn flatten(value: Value, out: &mut Vec<Value>, depth: u8) -> Result<(), String> 
     }
 }
 
+/// The outputs that were asked for, in the graph's order; all where none was named.
+///
+/// # Errors
+/// The reason, when one is asked for that the model does not have.
+pub fn select(asked: &[WantedOutput], mut outputs: Vec<Tensor>) -> Result<Vec<Tensor>, String> {
+    if let Some(unknown) = asked.iter().find(|wanted| outputs.iter().all(|output| output.name != wanted.name))
+    {
+        let known = outputs.iter().map(|output| format!("`{}`", output.name)).collect::<Vec<_>>().join(", ");
+        return Err(format!("output `{}` is not one of the model's; there are {known}", unknown.name));
+    }
+    outputs.retain(|output| asked.is_empty() || asked.iter().any(|wanted| wanted.name == output.name));
+    Ok(outputs)
+}
+
 /// A tensor as JSON, its elements flat.
 pub fn tensor_json(tensor: &Tensor) -> Value {
     let data = match &tensor.data {
