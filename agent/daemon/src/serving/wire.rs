@@ -88,7 +88,8 @@ impl WireTensor {
             Datatype::Int8 => collect!(Int8, |v| whole(v).and_then(|x| i8::try_from(x).ok())),
             Datatype::Int32 => collect!(Int32, |v| whole(v).and_then(|x| i32::try_from(x).ok())),
             Datatype::Int64 => collect!(Int64, whole),
-            Datatype::Fp32 => collect!(Fp32, |v| number(v).map(|x| x as f32)),
+            // A number that single precision cannot hold is refused, not made infinite.
+            Datatype::Fp32 => collect!(Fp32, |v| number(v).map(|x| x as f32).filter(|x| !x.is_infinite())),
             Datatype::Fp64 => collect!(Fp64, number),
             Datatype::Bytes => collect!(Bytes, |v: &Value| v.as_str().map(str::to_owned)),
         };
@@ -193,6 +194,9 @@ mod tests {
     fn what_does_not_fit_is_named() {
         let error = tensor(r#"{"name":"x","shape":[1],"datatype":"FP32","data":["wet"]}"#).unwrap_err();
         assert!(error.contains("`x`") && error.contains("wet"), "{error}");
+        let error = tensor(r#"{"name":"x","shape":[1],"datatype":"FP32","data":[-1e39]}"#).unwrap_err();
+        assert!(error.contains("`x`") && error.contains("-1e+39"), "{error}");
+        assert!(tensor(r#"{"name":"x","shape":[1],"datatype":"FP64","data":[-1e39]}"#).is_ok());
         assert!(tensor(r#"{"name":"x","shape":[3],"datatype":"INT64","data":[1]}"#).is_err());
         assert!(tensor(r#"{"name":"x","shape":[1],"datatype":"UINT8","data":[300]}"#).is_err());
         assert!(
