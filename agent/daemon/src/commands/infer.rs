@@ -81,7 +81,11 @@ pub fn run(args: &Args, config: &Config) -> anyhow::Result<ExitCode> {
             (Some(label), _, Some(confidence)) => println!("{label}\t{confidence:.4}"),
             (Some(label), _, None) => println!("{label}"),
             (None, Some(value), _) => println!("{value}"),
-            (None, None, _) => println!("{}", serde_json::to_string(&outputs)?),
+            // What is not read row by row is shown once, whole.
+            (None, None, _) => {
+                println!("{}", serde_json::to_string(&outputs)?);
+                break;
+            }
         }
     }
     Ok(exit(true))
