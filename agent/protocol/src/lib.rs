@@ -2,7 +2,8 @@
 //!
 //! Values only: no I/O, no clock, no randomness. In reading order:
 //! [`names`] and [`topic`] say who speaks where; [`cbor`] and [`message`] say how and what;
-//! [`tensor`] and [`spec`] describe a model's inputs and outputs; [`statistics`] counts what passed
+//! [`tensor`] and [`spec`] describe a model's inputs and outputs, [`cell`] reads what tables hold of them;
+//! [`statistics`] counts what passed
 //! through it; [`update`] names the steps of a model update; [`bundle`] is the file a model travels in;
 //! [`words`] make a key comparable by eye.
 

@@ -134,4 +134,54 @@ impl Tensor {
     pub fn is_consistent(&self) -> bool {
         self.volume() == Some(self.data.len())
     }
+
+    /// Puts `other` behind this tensor, along the first dimension; false, and nothing done, where type or the other
+    /// dimensions differ. Without dimensions both are taken for one row.
+    pub fn append(&mut self, other: Tensor) -> bool {
+        let rows = |shape: &[usize]| shape.first().copied().unwrap_or(1);
+        let beside = |shape: &[usize]| shape.get(1..).unwrap_or_default().to_vec();
+        if beside(&self.shape) != beside(&other.shape) {
+            return false;
+        }
+        match (&mut self.data, other.data) {
+            (TensorData::Bool(all), TensorData::Bool(more)) => all.extend(more),
+            (TensorData::Uint8(all), TensorData::Uint8(more)) => all.extend(more),
+            (TensorData::Int8(all), TensorData::Int8(more)) => all.extend(more),
+            (TensorData::Int32(all), TensorData::Int32(more)) => all.extend(more),
+            (TensorData::Int64(all), TensorData::Int64(more)) => all.extend(more),
+            (TensorData::Fp32(all), TensorData::Fp32(more)) => all.extend(more),
+            (TensorData::Fp64(all), TensorData::Fp64(more)) => all.extend(more),
+            (TensorData::Bytes(all), TensorData::Bytes(more)) => all.extend(more),
+            _ => return false,
+        }
+        let shape = beside(&self.shape);
+        self.shape = [rows(&self.shape) + rows(&other.shape)].into_iter().chain(shape).collect();
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tensors_of_one_kind_stand_behind_each_other() {
+        let one = |shape: &[usize], data: Vec<f32>| Tensor {
+            name: "y".into(),
+            shape: shape.to_vec(),
+            data: TensorData::Fp32(data),
+        };
+        let mut all = one(&[1, 2], vec![1.0, 2.0]);
+        assert!(all.append(one(&[2, 2], vec![3.0; 4])));
+        assert_eq!((all.shape.as_slice(), all.data.len(), all.is_consistent()), (&[3, 2][..], 6, true));
+        assert!(!all.append(one(&[1, 3], vec![0.0; 3])));
+        assert!(!all.append(Tensor {
+            name: "y".into(),
+            shape: vec![1, 2],
+            data: TensorData::Int64(vec![1, 2])
+        }));
+        let mut scalar = one(&[], vec![1.0]);
+        assert!(scalar.append(one(&[], vec![2.0])));
+        assert_eq!(scalar.shape, [2]);
+    }
 }

@@ -30,7 +30,8 @@ pub fn tensor<T: tract_onnx::tract_hir::internal::Datum>(
 }
 
 /// An input as the engine's tensor of type `expected`. Numbers are converted where the value survives:
-/// to floating point always (rounded to the nearest, as every runtime does), to integers when whole and in range.
+/// to floating point rounded to the nearest, as every runtime does, unless it were infinite then; to integers when
+/// whole and in range.
 pub fn into_engine(input: &Tensor, expected: Datatype) -> Result<EngineTensor, RunError> {
     let shape = &input.shape;
     let made = match (expected, &input.data) {
@@ -49,19 +50,25 @@ pub fn into_engine(input: &Tensor, expected: Datatype) -> Result<EngineTensor, R
                 expected,
             });
         }
-        (Datatype::Fp32, _) => tensor(shape, numbers(input).map(|x| x as f32).collect::<Vec<_>>()),
+        (Datatype::Fp32, _) => tensor(shape, each(input, expected, single)?),
         (Datatype::Fp64, _) => tensor(shape, numbers(input).collect::<Vec<_>>()),
         (Datatype::Int64, TensorData::Int32(v)) => tensor(shape, v.iter().map(|x| i64::from(*x)).collect()),
-        (Datatype::Int64, _) => tensor(shape, whole(input, expected, |x| exact(x, |x| x as i64))?),
-        (Datatype::Int32, _) => tensor(shape, whole(input, expected, |x| exact(x, |x| x as i32))?),
-        (Datatype::Int8, _) => tensor(shape, whole(input, expected, |x| exact(x, |x| x as i8))?),
-        (Datatype::Uint8, _) => tensor(shape, whole(input, expected, |x| exact(x, |x| x as u8))?),
+        (Datatype::Int64, _) => tensor(shape, each(input, expected, |x| exact(x, |x| x as i64))?),
+        (Datatype::Int32, _) => tensor(shape, each(input, expected, |x| exact(x, |x| x as i32))?),
+        (Datatype::Int8, _) => tensor(shape, each(input, expected, |x| exact(x, |x| x as i8))?),
+        (Datatype::Uint8, _) => tensor(shape, each(input, expected, |x| exact(x, |x| x as u8))?),
     };
     made.map_err(|error| RunError::Engine { reason: error.to_string() })
 }
 
 fn numbers(input: &Tensor) -> impl Iterator<Item = f64> + '_ {
     (0..input.data.len()).map(|index| input.data.number(index).unwrap_or(f64::NAN))
+}
+
+/// `x` in single precision, unless a finite number would become an infinite one.
+pub(crate) fn single(x: f64) -> Option<f32> {
+    let made = x as f32;
+    (made.is_finite() || !x.is_finite()).then_some(made)
 }
 
 /// `x` converted, if the conversion is undone without loss. Above 2^53 a float is not one integer.
@@ -71,7 +78,7 @@ fn exact<T: Copy + TryInto<i64>>(x: f64, convert: impl Fn(f64) -> T) -> Option<T
     (x.abs() <= 9_007_199_254_740_992.0 && back as f64 == x).then_some(made)
 }
 
-fn whole<T>(
+fn each<T>(
     input: &Tensor,
     expected: Datatype,
     convert: impl Fn(f64) -> Option<T>,

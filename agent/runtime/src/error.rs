@@ -51,6 +51,21 @@ pub enum LoadError {
         /// The limit.
         limit: usize,
     },
+    /// A tensor inside of the graph that is too large, whatever goes in.
+    #[error(
+        "node `{node}` ({operator}) gives a tensor of shape [{shape}], {bytes} bytes for a single row, and at most a \
+         gigabyte is taken; export the model with smaller constant shapes"
+    )]
+    LargeTensor {
+        /// Name of the node.
+        node: String,
+        /// Its operator.
+        operator: String,
+        /// The shape.
+        shape: String,
+        /// Its bytes with a length of 1 for all free dimensions.
+        bytes: u64,
+    },
     /// Weights are in another file.
     #[error(
         "the weights of tensor `{tensor}` are in another file; save the model as one file \

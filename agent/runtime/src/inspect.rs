@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use tract_onnx::pb;
 
 use crate::error::{LoadError, UnsupportedNode};
-use crate::{Model, operators, proto, spec};
+use crate::{operators, proto, spec};
 
 /// What is in an ONNX file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -18,7 +18,7 @@ pub struct Inspection {
     pub operators: Vec<String>,
     /// Nodes that cannot be run.
     pub unsupported: Vec<UnsupportedNode>,
-    /// Inputs and outputs.
+    /// Inputs and outputs, as far as the file tells without being loaded.
     pub spec: ModelSpec,
     /// What one should know though it need not hinder.
     pub warnings: Vec<String>,
@@ -39,7 +39,7 @@ pub fn inspect(onnx: &[u8]) -> Result<Inspection, LoadError> {
         });
     }
     let unsupported = unsupported(&model);
-    let mut spec = spec::infer(&model)?;
+    let spec = spec::infer(&model)?;
     let mut warnings = Vec::new();
     if opset != 0 && !(9..19).contains(&opset) {
         warnings.push(format!(
@@ -53,12 +53,6 @@ pub fn inspect(onnx: &[u8]) -> Result<Inspection, LoadError> {
                 "input `{}` has shape {shape}: only the batch can stay free if its columns shall be counted",
                 input.name
             ));
-        }
-    }
-    if unsupported.is_empty() {
-        match Model::load(onnx, None) {
-            Ok(model) => spec = model.spec().clone(),
-            Err(error) => warnings.push(error.to_string()),
         }
     }
     Ok(Inspection { opset, operators: used.into_iter().collect(), unsupported, spec, warnings })

@@ -1,25 +1,32 @@
 //! Run ONNX models and count what passes through.
 //!
 //! Pure but for the processor time: no files, no network, no clock. In reading order:
-//! [`proto`](mod@proto) reads and bounds the protobuf; `rewrite` makes it plain; [`operators`] are those that tract
-//! lacks; [`spec`] says what goes in and out; [`model`] loads and runs; [`inspect`] tells what is in a file
-//! without running it; [`answer`] reads outputs as people do; [`rows`] turns table rows into tensors;
-//! [`statistics`] counts; [`golden`] compares with another runtime's outputs.
+//! [`proto`](mod@proto) reads and bounds the protobuf; [`spec`] says what goes in and out, `labels` by which names;
+//! `rewrite` makes the graph plain, `bounds` refuses what would take too much memory; [`operators`] are those that
+//! tract lacks; `prepare` makes a plan of it, with `guard` around the engine; [`model`] loads and runs, [`trial`]
+//! once on made-up input; [`inspect`] tells what is in a file without running it; [`answer`] reads outputs as people
+//! do; [`rows`] turns table rows into tensors; [`statistics`] counts; [`golden`] compares with another runtime's
+//! outputs.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 pub mod answer;
+mod bounds;
 mod convert;
 pub mod error;
 pub mod golden;
+mod guard;
 pub mod inspect;
+mod labels;
 pub mod model;
 pub mod operators;
+mod prepare;
 pub mod proto;
 mod rewrite;
 pub mod rows;
 pub mod spec;
 pub mod statistics;
+pub mod trial;
 
 pub use error::{LoadError, RunError, UnsupportedNode};
 pub use inspect::{Inspection, inspect};

@@ -1,23 +1,22 @@
 //! Loading a model once and running it many times.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use dunlin_protocol::spec::{InputSpec, ModelSpec};
 use dunlin_protocol::tensor::Tensor;
-use tract_onnx::tract_hir::internal::{
-    DimLike, Framework, InferenceModelExt, IntoTValue, RunOptions, TVec, TractResult, TypedRunnableModel,
-    tvec,
-};
+use tract_onnx::tract_hir::internal::{DimLike, IntoTValue, TVec, TypedRunnableModel, tvec};
 
 use crate::error::{LoadError, RunError};
-use crate::{convert, inspect, operators, proto, rewrite, spec};
+use crate::prepare::{Prepared, chain, prepare};
+use crate::rewrite::Axes;
+use crate::{convert, guard::guarded, inspect, proto, spec};
 
 /// A model ready to run. Shared between threads as it is.
 #[derive(Clone)]
 pub struct Model {
     plan: Arc<TypedRunnableModel>,
     spec: Arc<ModelSpec>,
+    axes: Arc<Axes>,
 }
 
 impl std::fmt::Debug for Model {
@@ -36,11 +35,7 @@ impl Model {
             return Err(LoadError::Unsupported { nodes: unsupported });
         }
         let mut found = spec::infer(&read)?;
-        let plain = rewrite::plain(read);
-        // The engine asserts on some malformed graphs where it could return an error.
-        let plan = catch_unwind(AssertUnwindSafe(|| prepare(&plain)))
-            .map_err(|_| LoadError::Engine { reason: "the engine gave up on it".into() })?
-            .map_err(|error| LoadError::Engine { reason: chain(&error) })?;
+        let Prepared { plan, axes } = prepare(read)?;
         refine_outputs(&plan, &mut found)?;
         let spec = match spec {
             Some(given) => {
@@ -49,7 +44,7 @@ impl Model {
             }
             None => found,
         };
-        Ok(Self { plan, spec: Arc::new(spec) })
+        Ok(Self { plan, spec: Arc::new(spec), axes: Arc::new(axes) })
     }
 
     /// What the model takes and gives.
@@ -61,21 +56,14 @@ impl Model {
     pub fn run(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, RunError> {
         let expected = || spec::describe_inputs(&self.spec);
         let mut values: TVec<_> = tvec!();
-        let mut batch: Option<(&str, usize)> = None;
-        for want in &self.spec.inputs {
+        let mut lengths: TVec<Option<usize>> = tvec!();
+        for (want, symbols) in self.spec.inputs.iter().zip(self.axes.iter()) {
             let given = inputs
                 .iter()
                 .find(|tensor| tensor.name == want.name)
                 .ok_or_else(|| RunError::MissingInput { input: want.name.clone(), expected: expected() })?;
             check_shape(want, given)?;
-            if want.shape.first() == Some(&None) {
-                match batch {
-                    Some((_, rows)) if rows != given.shape[0] => {
-                        return Err(shape_error(want, given, "give every input the same number of rows"));
-                    }
-                    _ => batch = Some((&want.name, given.shape[0])),
-                }
-            }
+            check_lengths(want, given, symbols, &mut lengths)?;
             values.push(convert::into_engine(given, want.datatype)?.into_tvalue());
         }
         if inputs.len() > self.spec.inputs.len() {
@@ -87,9 +75,8 @@ impl Model {
             return Err(RunError::UnknownInput { input, expected: expected() });
         }
         let failed = |error: &dyn std::fmt::Display| RunError::Engine { reason: error.to_string() };
-        // The engine asserts on some graphs where it could return an error.
-        let outputs = catch_unwind(AssertUnwindSafe(|| self.plan.run(values)))
-            .map_err(|_| failed(&"the engine gave up on it"))?
+        let outputs = guarded(|| self.plan.run(values))
+            .map_err(|reason| failed(&reason))?
             .map_err(|error| failed(&chain(&error)))?;
         let named = outputs.iter().zip(&self.spec.outputs);
         named
@@ -102,22 +89,6 @@ impl Model {
     pub fn plan(&self) -> &Arc<TypedRunnableModel> {
         &self.plan
     }
-}
-
-fn chain(error: &tract_onnx::tract_hir::internal::TractError) -> String {
-    error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ")
-}
-
-fn prepare(model: &tract_onnx::pb::ModelProto) -> TractResult<Arc<TypedRunnableModel>> {
-    let mut graph = operators::framework()
-        .with_ignore_output_types(true)
-        .with_ignore_value_info(true)
-        .model_for_proto_model(model)?
-        .into_typed()?
-        .into_decluttered()?;
-    operators::missing::keep(&mut graph)?;
-    graph.optimize()?;
-    graph.into_runnable_with_options(&RunOptions::default())
 }
 
 /// Takes types and shapes of the outputs from the prepared plan: what the file declares is often empty.
@@ -145,6 +116,30 @@ fn check_shape(want: &InputSpec, given: &Tensor) -> Result<(), RunError> {
     }
     if given.data.is_empty() {
         return Err(shape_error(want, given, "send at least one row"));
+    }
+    Ok(())
+}
+
+/// Dimensions of one symbol have one length, over all inputs.
+fn check_lengths(
+    want: &InputSpec,
+    given: &Tensor,
+    symbols: &[Option<usize>],
+    lengths: &mut TVec<Option<usize>>,
+) -> Result<(), RunError> {
+    for (axis, (symbol, length)) in symbols.iter().zip(&given.shape).enumerate() {
+        let Some(symbol) = *symbol else { continue };
+        if lengths.len() <= symbol {
+            lengths.resize(symbol + 1, None);
+        }
+        if *lengths[symbol].get_or_insert(*length) != *length {
+            let cure = if axis == 0 {
+                "give every input the same number of rows"
+            } else {
+                "give dimensions that the model names alike the same length"
+            };
+            return Err(shape_error(want, given, cure));
+        }
     }
     Ok(())
 }

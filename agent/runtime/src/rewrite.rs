@@ -1,46 +1,106 @@
 //! Making a graph plain before it is given to the engine.
 //!
 //! `ZipMap` turns a probability matrix into a list of maps, which no tensor runtime can pass on: it is taken
-//! out, the matrix goes through and the labels are remembered by [`crate::spec`]. Free dimensions get names,
-//! the batch the same one everywhere, so that one plan serves every batch size.
+//! out, the matrix goes through and the labels are remembered by [`crate::spec`]. Free dimensions get symbols of
+//! ours, so that one plan serves every length of them: what is written there may be any text.
+
+use std::collections::BTreeMap;
 
 use tract_onnx::pb::{self, tensor_shape_proto::dimension::Value, type_proto};
 
-/// Name of the free first dimension.
-const BATCH: &str = "dunlin_batch";
-
-/// The graph without `ZipMap` and with named free dimensions.
-pub fn plain(mut model: pb::ModelProto) -> pb::ModelProto {
-    if let Some(graph) = &mut model.graph {
-        for node in &mut graph.node {
-            if node.op_type == "ZipMap" {
-                node.op_type = "Identity".into();
-                node.domain.clear();
-                node.attribute.clear();
-            }
-        }
-        let known: Vec<String> = graph.initializer.iter().map(|t| t.name.clone()).collect();
-        for (index, input) in graph.input.iter_mut().enumerate().filter(|(_, i)| !known.contains(&i.name)) {
-            name_free_dimensions(index, input);
-        }
+/// Takes `ZipMap` out.
+pub fn plain(model: &mut pb::ModelProto) {
+    let nodes = model.graph.iter_mut().flat_map(|graph| &mut graph.node);
+    for node in nodes.filter(|node| node.op_type == "ZipMap") {
+        node.op_type = "Identity".into();
+        node.domain.clear();
+        node.attribute.clear();
     }
-    model
 }
 
-fn name_free_dimensions(index: usize, input: &mut pb::ValueInfoProto) {
-    let Some(type_proto::Value::TensorType(tensor)) = input.r#type.as_mut().and_then(|t| t.value.as_mut())
-    else {
-        return;
+/// Which free dimensions of the inputs are one and the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Naming {
+    /// Those of one name, and the first ones that have none.
+    Kept,
+    /// Those of one name, and all first ones: some exporters give the batch another name in every input.
+    OneBatch,
+}
+
+/// For each input and dimension, the number of its symbol where it is free.
+pub type Axes = Vec<Vec<Option<usize>>>;
+
+/// A free dimension, as what tells it from others.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Free {
+    Batch,
+    Named(String),
+    Place(usize, usize),
+}
+
+/// The symbols of an unchanged model's free dimensions.
+pub fn axes(model: &pb::ModelProto, naming: Naming) -> Axes {
+    let shapes: Vec<Vec<Option<&str>>> = model.graph.iter().flat_map(inputs).map(names).collect();
+    let is_batch = |name: &str| {
+        naming == Naming::OneBatch && shapes.iter().any(|dims| dims.first() == Some(&Some(name)))
     };
-    let Some(shape) = &mut tensor.shape else { return };
-    for (axis, dim) in shape.dim.iter_mut().enumerate() {
-        let free = match &dim.value {
-            Some(Value::DimValue(length)) => *length <= 0,
-            Some(Value::DimParam(_)) | None => true,
+    let mut numbers = BTreeMap::new();
+    let mut number = |free: Free| {
+        let next = numbers.len();
+        *numbers.entry(free).or_insert(next)
+    };
+    let one = |(input, dims): (usize, &Vec<Option<&str>>)| {
+        let symbol = |(axis, name): (usize, &Option<&str>)| {
+            name.map(|name| {
+                number(match name {
+                    "" if axis == 0 => Free::Batch,
+                    "" => Free::Place(input, axis),
+                    name if is_batch(name) => Free::Batch,
+                    name => Free::Named(name.to_owned()),
+                })
+            })
         };
-        if free {
-            let name = if axis == 0 { BATCH.to_owned() } else { format!("dunlin_free_{index}_{axis}") };
-            dim.value = Some(Value::DimParam(name));
+        dims.iter().enumerate().map(symbol).collect()
+    };
+    shapes.iter().enumerate().map(one).collect()
+}
+
+/// Writes the symbols into the model.
+pub fn name_axes(model: &mut pb::ModelProto, axes: &Axes) {
+    let Some(graph) = &mut model.graph else { return };
+    let held: Vec<String> = graph.initializer.iter().map(|tensor| tensor.name.clone()).collect();
+    let inputs = graph.input.iter_mut().filter(|input| !held.contains(&input.name));
+    for (input, symbols) in inputs.zip(axes) {
+        let Some(type_proto::Value::TensorType(tensor)) =
+            input.r#type.as_mut().and_then(|kind| kind.value.as_mut())
+        else {
+            continue;
+        };
+        let dims = tensor.shape.iter_mut().flat_map(|shape| &mut shape.dim);
+        for (dim, symbol) in dims.zip(symbols) {
+            if let Some(symbol) = symbol {
+                dim.value = Some(Value::DimParam(format!("dunlin_axis_{symbol}")));
+            }
         }
     }
+}
+
+/// Inputs that are not constants.
+fn inputs(graph: &pb::GraphProto) -> impl Iterator<Item = &pb::ValueInfoProto> {
+    graph.input.iter().filter(|input| graph.initializer.iter().all(|tensor| tensor.name != input.name))
+}
+
+/// The name of each dimension, empty where it has none; `None` where its length is fixed.
+fn names(input: &pb::ValueInfoProto) -> Vec<Option<&str>> {
+    let Some(type_proto::Value::TensorType(tensor)) = input.r#type.as_ref().and_then(|t| t.value.as_ref())
+    else {
+        return Vec::new();
+    };
+    let dims = tensor.shape.iter().flat_map(|shape| &shape.dim);
+    dims.map(|dim| match &dim.value {
+        Some(Value::DimValue(length)) => (*length <= 0).then_some(""),
+        Some(Value::DimParam(name)) if name != "?" => Some(name.as_str()),
+        Some(Value::DimParam(_)) | None => Some(""),
+    })
+    .collect()
 }

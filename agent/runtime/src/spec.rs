@@ -5,7 +5,7 @@ use dunlin_protocol::tensor::Datatype;
 use tract_onnx::pb::{self, tensor_proto::DataType, tensor_shape_proto::dimension::Value, type_proto};
 
 use crate::error::LoadError;
-use crate::proto;
+use crate::{labels, proto};
 
 /// Widest input whose columns get names of their own.
 const MAX_FEATURES: usize = 4096;
@@ -39,7 +39,7 @@ pub fn infer(model: &pb::ModelProto) -> Result<ModelSpec, LoadError> {
             role: OutputRole::Other,
         });
     }
-    let labels = labels(graph);
+    let labels = labels::labels(graph);
     let mut task = if labels.is_empty() { Task::Other } else { Task::Classification };
     proto::visit_nodes(graph, &mut |node| {
         if matches!(node.op_type.as_str(), "LinearRegressor" | "TreeEnsembleRegressor" | "SVMRegressor")
@@ -130,45 +130,6 @@ fn features(name: &str, shape: &[Option<usize>]) -> Vec<FeatureSpec> {
         [_, Some(1)] | [None] => vec![FeatureSpec::named(name)],
         [_, Some(width)] if *width <= MAX_FEATURES => {
             (0..*width).map(|column| FeatureSpec::named(format!("{name}[{column}]"))).collect()
-        }
-        _ => Vec::new(),
-    }
-}
-
-/// Class labels: a classifier's or `ZipMap`'s attribute, or the constant that an `ArrayFeatureExtractor` picks from.
-fn labels(graph: &pb::GraphProto) -> Vec<String> {
-    let mut found = Vec::new();
-    for node in &graph.node {
-        let from_attributes = node.attribute.iter().filter(|a| a.name.starts_with("classlabels_"));
-        for attribute in from_attributes {
-            let mut labels: Vec<String> = attribute.ints.iter().map(ToString::to_string).collect();
-            labels.extend(attribute.strings.iter().map(|s| String::from_utf8_lossy(s).into_owned()));
-            if labels.len() > 1 {
-                found = labels;
-            }
-        }
-        if node.op_type == "ArrayFeatureExtractor" && found.is_empty() {
-            let source = node.input.first();
-            let constant = graph.initializer.iter().find(|tensor| Some(&tensor.name) == source);
-            found = constant.map(constant_labels).unwrap_or_default();
-        }
-    }
-    found
-}
-
-fn constant_labels(tensor: &pb::TensorProto) -> Vec<String> {
-    let raw = |width: usize| tensor.raw_data.chunks_exact(width);
-    match DataType::try_from(tensor.data_type) {
-        Ok(DataType::String) => {
-            tensor.string_data.iter().map(|s| String::from_utf8_lossy(s).into_owned()).collect()
-        }
-        Ok(DataType::Int32) => {
-            let packed = raw(4).map(|b| i32::from_le_bytes([b[0], b[1], b[2], b[3]]));
-            packed.chain(tensor.int32_data.iter().copied()).map(|label| label.to_string()).collect()
-        }
-        Ok(DataType::Int64) => {
-            let packed = raw(8).filter_map(|b| b.try_into().ok()).map(i64::from_le_bytes);
-            packed.chain(tensor.int64_data.iter().copied()).map(|label| label.to_string()).collect()
         }
         _ => Vec::new(),
     }

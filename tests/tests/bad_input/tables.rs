@@ -114,7 +114,11 @@ fn a_table_that_does_not_fit_the_model_is_named_with_row_and_column() {
     let request = br#"{"inputs": [{"name": "x", "shape": [1, 8], "datatype": "FP32", "data": [1]}]}"#;
     cases.push(("short.json", request.to_vec(), vec!["input `x`", "1 element", "[1, 8]"]));
     let untyped = br#"{"inputs": [{"name": "x", "shape": [1, 8], "data": [1]}]}"#;
-    cases.push(("untyped.json", untyped.to_vec(), vec!["not one of the protocol", "datatype"]));
+    cases.push((
+        "untyped.json",
+        untyped.to_vec(),
+        vec!["not an Open Inference Protocol request", "datatype"],
+    ));
     let row = "[1, 2, 3, 4, 5, 6, 7, NaN]";
     let wish = |output: &str| {
         let x = format!(r#"{{"name": "x", "shape": [1, 8], "datatype": "FP32", "data": {row}}}"#);

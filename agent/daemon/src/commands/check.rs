@@ -2,7 +2,11 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
-use dunlin_runtime::{Model, inspect};
+use dunlin_protocol::bundle::golden::Golden;
+use dunlin_runtime::{
+    Model, inspect,
+    trial::{Trial, try_once},
+};
 use serde_json::json;
 
 use super::{exit, load::load, print_json};
@@ -28,14 +32,17 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Err(error) => return refuse(args, &format!("{}: {error}", args.model.display())),
     };
     let spec = given.bundle().map(|bundle| &bundle.manifest.spec);
-    let loaded = Model::load(given.onnx(), spec);
-    let shown = loaded.as_ref().ok().map(|model| model.spec().clone()).unwrap_or(inspection.spec);
-    let error = loaded.err().map(|error| error.to_string());
+    let golden = given.bundle().and_then(|bundle| bundle.golden.as_ref());
+    let mut warnings = inspection.warnings;
+    let (shown, error) = match Model::load(given.onnx(), spec) {
+        Ok(model) => (model.spec().clone(), run_once(&model, golden, &mut warnings).err()),
+        Err(error) => (inspection.spec, Some(error.to_string())),
+    };
     let ok = error.is_none();
     if args.json {
         print_json(&json!({
             "ok": ok, "spec": shown, "operators": inspection.operators, "unsupported": inspection.unsupported,
-            "opset": inspection.opset, "warnings": inspection.warnings, "error": error,
+            "opset": inspection.opset, "warnings": warnings, "error": error,
         }))?;
         return Ok(exit(ok));
     }
@@ -56,7 +63,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     for node in &inspection.unsupported {
         println!("  ✗ {node}");
     }
-    for warning in &inspection.warnings {
+    for warning in &warnings {
         println!("  ! {warning}");
     }
     match error {
@@ -64,6 +71,29 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Some(error) => println!("  ✗ {error}"),
     }
     Ok(exit(ok))
+}
+
+/// One run on the golden inputs, or on made-up ones; what fails there fails on a device. What need not is a warning.
+fn run_once(model: &Model, golden: Option<&Golden>, warnings: &mut Vec<String>) -> Result<(), String> {
+    if let Some(golden) = golden {
+        let run = model.run(&golden.inputs);
+        return run.map(|_| ()).map_err(|error| format!("it loads, but fails on its golden inputs: {error}"));
+    }
+    match try_once(model) {
+        Trial::Ran => {}
+        Trial::TooLarge => warnings.push("it was not run: its input is too large to be made up".into()),
+        Trial::Unclear { reason } => warnings.push(format!(
+            "it loads, but fails on zeros and ones with several lengths of its free dimensions: {reason}; fix those \
+             dimensions in the export to have it tried"
+        )),
+        Trial::Failed { reason } => {
+            return Err(format!(
+                "it loads, but fails on a row of zeros and on one of ones: {reason}; export the model without that \
+                 operator, or with inputs of another type"
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn refuse(args: &Args, error: &str) -> anyhow::Result<ExitCode> {

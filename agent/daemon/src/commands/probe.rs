@@ -6,8 +6,9 @@ use std::{fs::File, path::PathBuf, process::ExitCode, time::Duration};
 use dunlin_protocol::{bundle::Bundle, spec::Task, tensor::Tensor};
 use dunlin_runtime::{
     Model, answer, golden,
-    rows::{read_csv, tensor_inputs},
+    rows::{read_csv, run_rows},
     statistics::Truth,
+    trial,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -166,34 +167,10 @@ fn compare(bundle: &Bundle, model: &Model, report: &mut Report) {
     report.compared = found.ok;
 }
 
-/// The golden vectors' first row, or zeros for a model whose inputs are rows of numbers.
+/// The golden vectors, or a row of zeros.
 fn sample_inputs(bundle: &Bundle) -> Option<Vec<Tensor>> {
-    use dunlin_protocol::tensor::{Datatype, TensorData};
-    if let Some(golden) = &bundle.golden {
-        return Some(golden.inputs.clone());
-    }
-    let zeros = bundle.manifest.spec.inputs.iter().map(|input| {
-        let shape: Vec<usize> = input.shape.iter().map(|dim| dim.unwrap_or(1)).collect();
-        let count = shape.iter().try_fold(1_usize, |product, dim| product.checked_mul(*dim))?;
-        if count > 1 << 24 {
-            return None;
-        }
-        let data = match input.datatype {
-            Datatype::Bool => TensorData::Bool(vec![false; count]),
-            Datatype::Uint8 => TensorData::Uint8(vec![0; count]),
-            Datatype::Int8 => TensorData::Int8(vec![0; count]),
-            Datatype::Int32 => TensorData::Int32(vec![0; count]),
-            Datatype::Int64 => TensorData::Int64(vec![0; count]),
-            Datatype::Fp32 => TensorData::Fp32(vec![0.0; count]),
-            Datatype::Fp64 => TensorData::Fp64(vec![0.0; count]),
-            Datatype::Bytes => {
-                let known = input.features.first().and_then(|feature| feature.categories.first());
-                TensorData::Bytes(vec![known.cloned().unwrap_or_default(); count])
-            }
-        };
-        Some(Tensor { name: input.name.clone(), shape, data })
-    });
-    zeros.collect()
+    let golden = bundle.golden.as_ref().map(|golden| golden.inputs.clone());
+    golden.or_else(|| trial::zeros(&bundle.manifest.spec))
 }
 
 fn time(model: &Model, inputs: &[Tensor]) -> anyhow::Result<(Value, String)> {
@@ -215,7 +192,7 @@ fn holdout(model: &Model, path: &std::path::Path) -> anyhow::Result<Value> {
     let target =
         target.ok_or_else(|| anyhow::anyhow!("the model's spec names no target column to compare with"))?;
     let rows = read_csv(File::open(path)?, MAX_ROWS)?;
-    let outputs = model.run(&tensor_inputs(spec, &rows)?)?;
+    let outputs = run_rows(model, &rows)?;
     let (mut count, mut wrong, mut squared) = (0_u64, 0_u64, 0.0);
     for (index, row) in rows.iter().enumerate() {
         let label = row

@@ -1,30 +1,35 @@
 //! The local API: Open Inference Protocol v2 REST, late labels, status and metrics.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use axum::{
     Json, Router,
-    body::Bytes,
-    extract::{
-        DefaultBodyLimit, Path, State,
-        rejection::{BytesRejection, JsonRejection},
-    },
+    body::{Body, Bytes},
+    extract::{DefaultBodyLimit, FromRequest as _, Path, Request, State, rejection::JsonRejection},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
 use dunlin_runtime::RunError;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use super::{
     Config, LoadedModel, Models, binary,
     wire::{InferResponse, metadata},
 };
 use crate::pipeline::{Pipeline, recent::Feedback};
+
+/// Longest that the body of a request may take to arrive.
+const BODY: Duration = Duration::from_secs(60);
 
 /// What the API shows besides models.
 pub trait Status: Send + Sync + 'static {
@@ -68,8 +73,25 @@ pub fn router(config: &Config, pipeline: Arc<Pipeline>, status: Arc<dyn Status>)
         .route("/v1/status", get(|State(api): State<Api>| async move { Json(api.status.status()) }))
         .route("/metrics", get(metrics))
         .fallback(|| async { Failure(StatusCode::NOT_FOUND, "no such address; begin at /v2".into()) })
+        .layer(from_fn_with_state(BODY, whole))
         .layer(DefaultBodyLimit::max(config.body_limit_bytes))
         .with_state(api)
+}
+
+/// Waits for the whole request, within bounds of size and time, before anything is done with it.
+async fn whole(State(patience): State<Duration>, request: Request, next: Next) -> Response {
+    let (head, body) = request.into_parts();
+    let read = Bytes::from_request(Request::from_parts(head.clone(), body), &());
+    let failure = match timeout(patience, read).await {
+        Ok(Ok(bytes)) => return next.run(Request::from_parts(head, Body::from(bytes))).await,
+        Ok(Err(error)) => Failure(error.status(), error.body_text()),
+        Err(_) => {
+            let text = format!("the request took longer than {} s to arrive", patience.as_secs());
+            Failure(StatusCode::REQUEST_TIMEOUT, text)
+        }
+    };
+    // What is left of the body is not waited for.
+    ([(header::CONNECTION, "close")], failure).into_response()
 }
 
 impl Api {
@@ -133,39 +155,36 @@ async fn model_version_ready(
     Ok(Json(json!({ "name": name, "ready": true })))
 }
 
-type Asked = Result<Bytes, BytesRejection>;
-
 async fn infer(
     State(api): State<Api>,
     Path(name): Path<String>,
     headers: HeaderMap,
-    asked: Asked,
+    body: Bytes,
 ) -> Result<Response, Failure> {
-    answer(&api, api.find(&name, None)?, &headers, asked).await
+    answer(&api, api.find(&name, None)?, &headers, &body).await
 }
 
 async fn infer_version(
     State(api): State<Api>,
     Path((name, version)): Path<(String, String)>,
     headers: HeaderMap,
-    asked: Asked,
+    body: Bytes,
 ) -> Result<Response, Failure> {
-    answer(&api, api.find(&name, Some(&version))?, &headers, asked).await
+    answer(&api, api.find(&name, Some(&version))?, &headers, &body).await
 }
 
 async fn answer(
     api: &Api,
     loaded: Arc<LoadedModel>,
     headers: &HeaderMap,
-    asked: Asked,
+    body: &[u8],
 ) -> Result<Response, Failure> {
     let bad = |text: String| Failure(StatusCode::BAD_REQUEST, text);
-    let body = asked.map_err(|error| Failure(error.status(), error.body_text()))?;
     if let Some(coding) = headers.get(header::CONTENT_ENCODING).filter(|coding| *coding != "identity") {
         let text = format!("the body is compressed ({coding:?}); send it plain");
         return Err(Failure(StatusCode::UNSUPPORTED_MEDIA_TYPE, text));
     }
-    let (request, inputs) = binary::read(headers, &body).map_err(bad)?;
+    let (request, inputs) = binary::read(headers, body).map_err(bad)?;
     let id =
         request.id.clone().filter(|id| !id.is_empty()).unwrap_or_else(|| {
             format!("{}-{}", loaded.since_ms, api.next_id.fetch_add(1, Ordering::Relaxed))
@@ -238,4 +257,31 @@ async fn feedback(
 
 async fn metrics(State(api): State<Api>) -> Response {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], api.status.metrics()).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::{TcpListener, TcpStream},
+    };
+
+    #[tokio::test]
+    async fn a_body_that_does_not_arrive_is_not_waited_for() {
+        let patience = Duration::from_millis(50);
+        let echo = post(|body: Bytes| async move { body });
+        let router = Router::new().route("/", echo).layer(from_fn_with_state(patience, whole));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        for (body, status) in [("{}", "200 OK"), ("{", "408 Request Timeout")] {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            let head = "POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 2\r\n\r\n";
+            stream.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+            let mut said = String::new();
+            timeout(Duration::from_secs(20), stream.read_to_string(&mut said)).await.unwrap().unwrap();
+            assert!(said.contains(status), "{said}");
+        }
+    }
 }

@@ -5,10 +5,9 @@
 //! Does not verify signatures and does not decide which version is right: `update` does.
 //! Modules: [`slot`] is the disk; [`shelf`] what counts of it; [`loaded`] one model in memory; [`models`] those that
 //! answer; [`wire`] the shapes of the Open Inference Protocol, [`binary`] its binary tensors; [`http`] the local API;
-//! [`metrics`] its numbers; [`listen`] the socket, `capped` how many may use it at once.
+//! [`metrics`] its numbers; [`listen`] the socket.
 
 pub mod binary;
-mod capped;
 pub mod http;
 pub mod listen;
 pub mod loaded;

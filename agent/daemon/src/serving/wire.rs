@@ -60,7 +60,7 @@ impl InferRequest {
         // JSON knows no NaN, but Python writes it. Where that is all that is wrong, it is a missing number.
         without_nan(json)
             .and_then(|json| read(&json).ok())
-            .ok_or_else(|| format!("the request is not one of the protocol: {error}"))
+            .ok_or_else(|| format!("not an Open Inference Protocol request: {error}"))
     }
 
     /// The wanted ones of these outputs, each with whether it is wanted as bytes.
@@ -270,7 +270,10 @@ mod tests {
         let data = read.inputs.into_iter().next().unwrap().into_tensor().unwrap().data;
         assert!(data.number(0).unwrap().is_nan() && data.number(1) == Some(1.0));
         for wrong in ["[nan, 1]", "[NaNN, 1]", "[NaN 1]", "[Infinity, 1]", "[-NaN, 1]"] {
-            assert!(request(wrong).unwrap_err().contains("not one of the protocol"), "{wrong}");
+            assert!(
+                request(wrong).unwrap_err().contains("not an Open Inference Protocol request"),
+                "{wrong}"
+            );
         }
     }
 

@@ -2,14 +2,14 @@
 
 use std::{collections::HashSet, io::Read, sync::Arc};
 
-use super::{Row, RowError};
+use super::{Row, RowError, blank::BlankLines};
 
 /// Most columns of a table.
 const MAX_COLUMNS: usize = 10_000;
 
-/// Rows of a CSV table, one at a time.
+/// Rows of a CSV table, one at a time. A blank line is a row where there is one column, and nothing otherwise.
 pub struct CsvRows<R> {
-    reader: csv::Reader<R>,
+    reader: csv::Reader<BlankLines<R>>,
     columns: Arc<[String]>,
     record: csv::StringRecord,
 }
@@ -17,7 +17,8 @@ pub struct CsvRows<R> {
 impl<R: Read> CsvRows<R> {
     /// Reads the header.
     pub fn new(source: R) -> Result<Self, RowError> {
-        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::Headers).from_reader(source);
+        let mut reader =
+            csv::ReaderBuilder::new().trim(csv::Trim::Headers).from_reader(BlankLines::new(source));
         let header = reader.headers().map_err(|error| unreadable(&error))?;
         if header.is_empty() || header.iter().all(str::is_empty) {
             return Err(RowError::Empty);

@@ -5,13 +5,15 @@ use dunlin_protocol::spec::{FeatureSpec, InputSpec, ModelSpec};
 use dunlin_protocol::tensor::{Datatype, Tensor, TensorData};
 
 use super::{Row, RowError};
+use crate::convert::single;
 use crate::spec::describe_shape;
 
 /// Longest part of a cell that a message repeats.
 const SHOWN: usize = 40;
 
 /// One tensor per input, a row of it per row of the table. Columns that the model does not take are ignored;
-/// what means a missing number ([`dunlin_protocol::cell`]) is NaN. Texts are taken as they stand.
+/// what a cell says, and which ones are missing, is told by [`cell`]: NaN in a number column, the empty text in a
+/// text column.
 pub fn tensor_inputs(spec: &ModelSpec, rows: &[Row]) -> Result<Vec<Tensor>, RowError> {
     if rows.is_empty() {
         return Err(RowError::NoRows);
@@ -30,34 +32,36 @@ fn fit(input: &InputSpec, rows: &[Row]) -> Result<Tensor, RowError> {
         }
     };
     let data = match input.datatype {
-        Datatype::Fp32 => {
-            TensorData::Fp32(column(input, rows, "a number that single precision holds", single)?)
-        }
-        Datatype::Fp64 => TensorData::Fp64(column(input, rows, "a number", number)?),
-        Datatype::Int64 => TensorData::Int64(column(input, rows, WHOLE, whole)?),
-        Datatype::Int32 => TensorData::Int32(column(input, rows, WHOLE, narrow)?),
-        Datatype::Int8 => TensorData::Int8(column(input, rows, WHOLE, narrow)?),
-        Datatype::Uint8 => TensorData::Uint8(column(input, rows, WHOLE, narrow)?),
-        Datatype::Bool => TensorData::Bool(column(input, rows, "true or false", flag)?),
-        Datatype::Bytes => TensorData::Bytes(column(input, rows, "a text", |text| Some(text.to_owned()))?),
+        Datatype::Fp32 => TensorData::Fp32(column(input, rows, SINGLE, |text, _| single(number(text)?))?),
+        Datatype::Fp64 => TensorData::Fp64(column(input, rows, "a number", |text, _| number(text))?),
+        Datatype::Int64 => TensorData::Int64(column(input, rows, WHOLE, |text, _| whole(text))?),
+        Datatype::Int32 => TensorData::Int32(column(input, rows, WHOLE, |text, _| narrow(text))?),
+        Datatype::Int8 => TensorData::Int8(column(input, rows, WHOLE, |text, _| narrow(text))?),
+        Datatype::Uint8 => TensorData::Uint8(column(input, rows, WHOLE, |text, _| narrow(text))?),
+        Datatype::Bool => TensorData::Bool(column(input, rows, "true or false", |text, _| cell::flag(text))?),
+        Datatype::Bytes => TensorData::Bytes(column(input, rows, "a text", |text, feature| {
+            Some(cell::category(text, &feature.categories).to_owned())
+        })?),
     };
     Ok(Tensor { name: input.name.clone(), shape, data })
 }
 
+const SINGLE: &str = "a number that single precision holds (up to 3.4e38)";
 const WHOLE: &str = "a whole number that the model's type holds (it has no missing value)";
 
 fn column<T>(
     input: &InputSpec,
     rows: &[Row],
     expected: &'static str,
-    parse: impl Fn(&str) -> Option<T>,
+    parse: impl Fn(&str, &FeatureSpec) -> Option<T>,
 ) -> Result<Vec<T>, RowError> {
     let mut values = Vec::with_capacity(rows.len().saturating_mul(input.features.len()));
     let mut places: Vec<usize> = (0..input.features.len()).collect();
     for row in rows {
-        for (FeatureSpec { name, .. }, place) in input.features.iter().zip(&mut places) {
+        for (feature, place) in input.features.iter().zip(&mut places) {
+            let name = &feature.name;
             let text = row.get_near(name, place).ok_or_else(|| missing(row, name))?;
-            values.push(parse(text).ok_or_else(|| RowError::Value {
+            values.push(parse(text, feature).ok_or_else(|| RowError::Value {
                 line: row.line,
                 column: name.clone(),
                 value: text.chars().take(SHOWN).collect(),
@@ -78,16 +82,8 @@ fn missing(row: &Row, column: &str) -> RowError {
     RowError::MissingColumn { line: row.line, column: column.to_owned(), found }
 }
 
-/// A number; the words of a flag are 0 and 1.
 fn number(text: &str) -> Option<f64> {
-    cell::number(text).or_else(|| flag(text).map(|flag| f64::from(u8::from(flag))))
-}
-
-/// A number that does not become infinite on the way.
-fn single(text: &str) -> Option<f32> {
-    let number = number(text)?;
-    let single = number as f32;
-    (single.is_finite() || !number.is_finite()).then_some(single)
+    cell::number(text).or_else(|| cell::flag(text).map(|flag| f64::from(u8::from(flag))))
 }
 
 fn whole(text: &str) -> Option<i64> {
@@ -101,12 +97,4 @@ fn whole(text: &str) -> Option<i64> {
 
 fn narrow<T: TryFrom<i64>>(text: &str) -> Option<T> {
     T::try_from(whole(text)?).ok()
-}
-
-fn flag(text: &str) -> Option<bool> {
-    match text.trim() {
-        "true" | "True" | "TRUE" | "1" => Some(true),
-        "false" | "False" | "FALSE" | "0" => Some(false),
-        _ => None,
-    }
 }

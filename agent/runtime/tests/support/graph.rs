@@ -31,6 +31,19 @@ impl Graph {
         self
     }
 
+    /// An input whose free dimensions have names; a dimension that is written as a number is fixed.
+    pub fn named_input(mut self, name: &str, kind: DataType, shape: &[&str]) -> Self {
+        let mut input = value(name, kind as i32, &vec![-1; shape.len()]);
+        if let Some(pb::type_proto::Value::TensorType(tensor)) = &mut input.r#type.as_mut().unwrap().value {
+            for (dim, text) in tensor.shape.as_mut().unwrap().dim.iter_mut().zip(shape) {
+                let free = Value::DimParam((*text).to_owned());
+                dim.value = Some(text.parse().map_or(free, Value::DimValue));
+            }
+        }
+        self.graph.input.push(input);
+        self
+    }
+
     pub fn floats(mut self, name: &str, shape: &[i64], data: &[f32]) -> Self {
         self.graph
             .initializer

@@ -77,7 +77,7 @@ struct Cells {
 }
 
 fn read_cells(reader: impl Read, limits: &Limits) -> Result<Cells, DataError> {
-    let mut csv = csv::ReaderBuilder::new().trim(csv::Trim::Headers).from_reader(reader);
+    let mut csv = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(reader);
     let header = csv.headers().map_err(convert)?;
     // A byte-order mark is not part of the first name.
     let names: Vec<String> =
@@ -128,7 +128,7 @@ fn convert(error: csv::Error) -> DataError {
 
 /// A finite number, or NaN where it is missing.
 fn number(text: &str) -> Option<f64> {
-    cell::number(text).filter(|value| !value.is_infinite())
+    cell::number(text).filter(|value| value.is_finite() || cell::is_missing_number(text))
 }
 
 fn typed(name: &str, cells: Vec<String>, kind: Option<Kind>, lines: &[u64]) -> Result<Values, DataError> {

@@ -1,0 +1,72 @@
+//! How much memory a graph asks for, told before it is taken.
+//!
+//! A file of a few bytes can ask for a tensor of any size: `ConstantOfShape`, `Expand`, `Range`, `Tile`, `Pad` and
+//! others take the length of what they give from a constant. The engine computes such constants while it loads.
+
+use tract_onnx::tract_hir::internal::*;
+
+use crate::error::LoadError;
+
+/// Most bytes of one tensor inside of a graph, for a single row.
+const MAX_TENSOR_BYTES: u64 = 1 << 30;
+
+/// Refuses a graph in which a tensor is too large. Node by node: the shapes that come out are told by rules alone,
+/// and only then may the engine compute the node.
+pub fn check(model: &mut InferenceModel) -> Result<(), LoadError> {
+    // What else is wrong with a graph is told when the engine translates it.
+    let order = model.eval_order().unwrap_or_default();
+    order.into_iter().try_for_each(|id| check_node(model, id).unwrap_or(Ok(())))
+}
+
+fn check_node(model: &mut InferenceModel, id: usize) -> TractResult<Result<(), LoadError>> {
+    let (inputs, outputs) = model.node_facts(id)?;
+    let inputs: TVec<InferenceFact> = inputs.into_iter().cloned().collect();
+    let outputs: TVec<InferenceFact> = outputs.into_iter().cloned().collect();
+    let watched = model.node(id).op.observe_outlets(model, model.node(id))?;
+    let watched: TVec<InferenceFact> =
+        watched.iter().map(|outlet| model.outlet_fact(*outlet).cloned()).collect::<TractResult<_>>()?;
+    let known = || (inputs.iter().collect(), outputs.iter().collect(), watched.iter().collect());
+
+    let (i, o, w) = known();
+    let (_, told, _) = model.node_mut(id).op.infer_facts(i, o, w)?;
+    for fact in &told {
+        let Some(dims) = fact.shape.concretize() else { continue };
+        let width = fact.datum_type.concretize().map_or(1, |kind| kind.size_of());
+        let node = model.node(id);
+        if let Err(error) = refuse_beyond(&node.name, &node.op.name(), &dims, width) {
+            return Ok(Err(error));
+        }
+    }
+    let (i, o, w) = known();
+    let (_, computed, _) = model.node_mut(id).op.infer(i, o, w)?;
+    for (slot, (fact, before)) in computed.iter().zip(&outputs).enumerate() {
+        model.set_outlet_fact(OutletId::new(id, slot), fact.unify(before)?)?;
+    }
+    Ok(Ok(()))
+}
+
+/// The same for the graph that is about to be made ready: more shapes are known there.
+pub fn check_typed(model: &TypedModel) -> Result<(), LoadError> {
+    for node in model.nodes() {
+        for output in &node.outputs {
+            let width = output.fact.datum_type.size_of();
+            refuse_beyond(&node.name, &node.op.name(), &output.fact.shape.to_tvec(), width)?;
+        }
+    }
+    Ok(())
+}
+
+fn refuse_beyond(node: &str, operator: &str, dims: &[TDim], width: usize) -> Result<(), LoadError> {
+    let bytes = dims.iter().map(at_one_row).fold(width as u64, u64::saturating_mul);
+    if bytes <= MAX_TENSOR_BYTES {
+        return Ok(());
+    }
+    let shape = dims.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+    Err(LoadError::LargeTensor { node: node.to_owned(), operator: operator.to_owned(), shape, bytes })
+}
+
+/// A length, with 1 for every symbol; 1 also where it is not a number then.
+fn at_one_row(dim: &TDim) -> u64 {
+    let ones = dim.symbols().into_iter().fold(SymbolValues::default(), |ones, symbol| ones.with(&symbol, 1));
+    dim.eval(&ones).to_i64().ok().and_then(|length| u64::try_from(length).ok()).unwrap_or(1)
+}
