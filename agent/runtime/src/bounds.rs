@@ -3,7 +3,11 @@
 //! A file of a few bytes can ask for a tensor of any size: `ConstantOfShape`, `Expand`, `Range`, `Tile`, `Pad` and
 //! others take the length of what they give from a constant. The engine computes such constants while it loads.
 
+use tract_onnx::ops::logic::If;
+use tract_onnx::tract_core::ops::logic::IfThenElse;
+use tract_onnx::tract_core::ops::scan::Scan;
 use tract_onnx::tract_hir::internal::*;
+use tract_onnx::tract_hir::ops::scan::InferenceScan;
 
 use crate::error::LoadError;
 
@@ -15,7 +19,20 @@ const MAX_TENSOR_BYTES: u64 = 1 << 30;
 pub fn check(model: &mut InferenceModel) -> Result<(), LoadError> {
     // What else is wrong with a graph is told when the engine translates it.
     let order = model.eval_order().unwrap_or_default();
-    order.into_iter().try_for_each(|id| check_node(model, id).unwrap_or(Ok(())))
+    for id in order {
+        bodies(model.node_mut(id)).into_iter().try_for_each(check)?;
+        check_node(model, id).unwrap_or(Ok(()))?;
+    }
+    Ok(())
+}
+
+/// Graphs inside of a node. What they take from outside is not known in them.
+fn bodies(node: &mut InferenceNode) -> TVec<&mut InferenceModel> {
+    if node.op_is::<If>() {
+        node.op_as_mut::<If>().map(|op| tvec![&mut op.then_body, &mut op.else_body]).unwrap_or_default()
+    } else {
+        node.op_as_mut::<InferenceScan>().map(|op| tvec![&mut op.body]).unwrap_or_default()
+    }
 }
 
 fn check_node(model: &mut InferenceModel, id: usize) -> TractResult<Result<(), LoadError>> {
@@ -48,6 +65,12 @@ fn check_node(model: &mut InferenceModel, id: usize) -> TractResult<Result<(), L
 /// The same for the graph that is about to be made ready: more shapes are known there.
 pub fn check_typed(model: &TypedModel) -> Result<(), LoadError> {
     for node in model.nodes() {
+        if let Some(scan) = node.op_as::<Scan>() {
+            check_typed(&scan.body)?;
+        } else if let Some(branches) = node.op_as::<IfThenElse>() {
+            check_typed(&branches.then_body)?;
+            check_typed(&branches.else_body)?;
+        }
         for output in &node.outputs {
             let width = output.fact.datum_type.size_of();
             refuse_beyond(&node.name, &node.op.name(), &output.fact.shape.to_tvec(), width)?;

@@ -5,7 +5,7 @@ mod support;
 
 use dunlin_runtime::trial::{Trial, try_once};
 use dunlin_runtime::{LoadError, Model};
-use support::graph::{Graph, int, ints, text};
+use support::graph::{Graph, graph, int, ints, text};
 use tract_onnx::pb::tensor_proto::DataType::{Float, Int64};
 
 fn start() -> Graph {
@@ -54,6 +54,23 @@ fn a_length_that_the_graph_computes_is_bounded_too() {
         &[],
     );
     assert_refused(graph);
+}
+
+#[test]
+fn a_graph_inside_a_node_is_bounded_too() {
+    let shape = Graph::new(13).ints("s", &[2], &[2, MANY]);
+    let big = shape.node("ConstantOfShape", &["s"], &["big"], &[]);
+    let mean = big.node("ReduceMean", &["big"], &["mean"], &[int("keepdims", 0)]).inner(&["mean"]);
+    let none = Graph::new(13).floats("zero", &[], &[0.0]).node("Identity", &["zero"], &["none"], &[]);
+    let branches = [graph("then_branch", mean), graph("else_branch", none.inner(&["none"]))];
+    let onnx = start()
+        .node("ReduceMax", &["X"], &["top"], &[int("keepdims", 0)])
+        .node("Cast", &["top"], &["whether"], &[int("to", 9)])
+        .node("If", &["whether"], &["mean"], &branches)
+        .node("Add", &["X", "mean"], &["y"], &[])
+        .onnx(&["y"]);
+    let error = Model::load(&onnx, None).unwrap_err();
+    assert!(matches!(&error, LoadError::LargeTensor { node, .. } if node == "big"), "{error}");
 }
 
 #[test]
