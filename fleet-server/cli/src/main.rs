@@ -44,7 +44,7 @@ enum Command {
     #[command(subcommand)]
     Rollout(rollout::Command),
     /// Train a model on the server from a CSV file.
-    Train(train::Arguments),
+    Train(Box<train::Arguments>),
     /// Where a model's inputs differ from its training data.
     Drift(drift::Arguments),
     /// What needs attention.
@@ -86,7 +86,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Device(command) => device::run(&session, command).await,
         Command::Model(command) => model::run(&session, command).await,
         Command::Rollout(command) => rollout::run(&session, command).await,
-        Command::Train(arguments) => train::run(&session, arguments).await,
+        Command::Train(arguments) => train::run(&session, *arguments).await,
         Command::Drift(arguments) => drift::run(&session, arguments).await,
         Command::Alert(command) => alert::run(&session, command).await,
         Command::Key(command) => key::run(&session, command).await,

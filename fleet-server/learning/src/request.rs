@@ -1,9 +1,11 @@
 //! What is asked for: data, target, split, search.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use dunlin_protocol::{ModelRef, spec::Task};
 use serde::{Deserialize, Serialize};
+
+use crate::TrainError;
 
 /// Which rows are held out, and how folds are cut.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,6 +115,87 @@ impl TrainRequest {
             ranges: BTreeMap::new(),
             dataset: None,
         }
+    }
+}
+
+/// Fewest and most folds.
+const FOLDS: std::ops::RangeInclusive<usize> = 2..=20;
+
+/// Most penalties that are tried.
+const MAX_GRID: usize = 50;
+
+impl TrainRequest {
+    /// Whether the request makes sense by itself, whatever the data.
+    ///
+    /// # Errors
+    /// [`TrainError::Request`] with the field, its value and what can be; [`TrainError::NoFeatures`].
+    pub fn check(&self) -> Result<(), TrainError> {
+        let wrong = |what, value: String, reason: &str| {
+            Err(TrainError::Request { what, value, reason: reason.to_owned() })
+        };
+        let Split { kind, holdout, group } = &self.split;
+        if !(*holdout > 0.0 && *holdout < 1.0) {
+            let reason = "it is the share of rows kept for judging; give a number between 0 and 1";
+            return wrong("split.holdout", holdout.to_string(), reason);
+        }
+        if *kind == SplitKind::Group && group.is_none() {
+            let reason = "a split by group needs the column that names the device or subject";
+            return wrong("split.group", "missing".into(), reason);
+        }
+        if group.as_ref() == Some(&self.target) {
+            return wrong("split.group", format!("{group:?}"), "it is the target; name another column");
+        }
+        if !FOLDS.contains(&self.folds) {
+            return wrong("folds", self.folds.to_string(), "give 2 to 20 folds");
+        }
+        if self.task == Some(Task::Other) {
+            return wrong("task", "other".into(), "give classification or regression");
+        }
+        if let Some([from, to]) = self.rows.filter(|[from, to]| from >= to) {
+            return wrong(
+                "rows",
+                format!("[{from}, {to}]"),
+                "give the first row and one past the last, [from, to)",
+            );
+        }
+        if let Some(penalties) = &self.penalties {
+            let sound = |p: &f64| p.is_finite() && *p >= 0.0;
+            if penalties.is_empty() || penalties.len() > MAX_GRID || !penalties.iter().all(sound) {
+                return wrong("penalties", format!("{penalties:?}"), "give 1 to 50 numbers of at least 0");
+            }
+        }
+        if let Some((name, [low, high])) =
+            self.ranges.iter().find(|(_, [low, high])| low >= high || !(high - low).is_finite())
+        {
+            return wrong(
+                "ranges",
+                format!("{name:?}: [{low}, {high}]"),
+                "give the lowest and a higher value",
+            );
+        }
+        self.check_features()
+    }
+
+    fn check_features(&self) -> Result<(), TrainError> {
+        let Some(names) = &self.features else { return Ok(()) };
+        if names.is_empty() {
+            return Err(TrainError::NoFeatures { target: self.target.clone() });
+        }
+        let mut seen = BTreeSet::new();
+        for name in names {
+            let reason = if *name == self.target {
+                "it is the target; a model that is told the answer learns nothing"
+            } else if !seen.insert(name) {
+                "it stands twice"
+            } else if self.split.kind == SplitKind::Group && self.split.group.as_ref() == Some(name) {
+                "the groups of the hold-out are never in training, so it says nothing"
+            } else {
+                continue;
+            };
+            let (what, reason) = ("features", format!("{reason}; leave it out"));
+            return Err(TrainError::Request { what, value: format!("{name:?}"), reason });
+        }
+        Ok(())
     }
 }
 

@@ -47,6 +47,7 @@ impl Table {
     }
 
     pub fn new(data: &Dataset, request: &TrainRequest) -> Result<Self, TrainError> {
+        request.check()?;
         let target = column(data, "target", &request.target)?;
         let [from, to] = request.rows.unwrap_or([0, data.rows()]);
         if from >= to || to > data.rows() {
@@ -58,13 +59,6 @@ impl Table {
         }
         let group = match (request.split.kind, &request.split.group) {
             (SplitKind::Group, Some(name)) => Some(column(data, "group", name)?),
-            (SplitKind::Group, None) => {
-                return Err(TrainError::Request {
-                    what: "split.group",
-                    value: "missing".into(),
-                    reason: "a split by group needs the column that names the device or subject".into(),
-                });
-            }
             _ => None,
         };
         let features = features(data, request)?;
@@ -96,21 +90,6 @@ fn features(data: &Dataset, request: &TrainRequest) -> Result<Vec<Column>, Train
     let group = request.split.group.as_deref();
     let chosen: Vec<Column> = match &request.features {
         Some(names) => {
-            let mut seen = BTreeSet::new();
-            for name in names {
-                let reason = if *name == request.target {
-                    "it is the target; a model that is told the answer learns nothing"
-                } else if !seen.insert(name) {
-                    "it stands twice"
-                } else {
-                    continue;
-                };
-                return Err(TrainError::Request {
-                    what: "features",
-                    value: format!("{name:?}"),
-                    reason: format!("{reason}; leave it out"),
-                });
-            }
             names.iter().map(|name| column(data, "feature", name).cloned()).collect::<Result<_, _>>()?
         }
         None => {

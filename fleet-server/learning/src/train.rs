@@ -15,7 +15,7 @@ use crate::{
     pipeline::{Answers, Pipeline},
     preprocessing::Preprocessing,
     report::{Progress, Report, RowCounts},
-    request::{SplitKind, TrainRequest},
+    request::TrainRequest,
     search::{Steps, judge, penalties, search},
     split::{self, Parts},
     table::{Table, Target},
@@ -44,8 +44,8 @@ pub fn train(
     champion: Option<&Champion>,
     progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Trained, TrainError> {
-    let grid = penalties(request)?;
     let (table, parts) = prepare(data, request)?;
+    let grid = penalties(request);
     let folds = split::folds(&table, &parts.train, request);
     let mut steps = Steps::new(progress, grid.len() * folds.len() + 3);
     let found = search(&table, &folds, request, &grid, &mut steps)?;
@@ -132,19 +132,6 @@ fn prepare(data: &Dataset, request: &TrainRequest) -> Result<(Table, Parts), Tra
             what: "features",
             value: format!("{:?}", column.name),
             reason: "the model's own outputs have this name; rename the column".into(),
-        });
-    }
-    if request.split.kind == SplitKind::Group
-        && request
-            .features
-            .as_ref()
-            .is_some_and(|names| request.split.group.as_ref().is_some_and(|group| names.contains(group)))
-    {
-        return Err(TrainError::Request {
-            what: "features",
-            value: format!("{:?}", request.split.group),
-            reason: "the groups of the hold-out are never in training, so it says nothing; leave it out"
-                .into(),
         });
     }
     // What cannot be prepared on all training rows is told at once, and not in the middle of the search.

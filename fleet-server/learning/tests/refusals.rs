@@ -30,6 +30,13 @@ fn a_request_that_does_not_fit_the_data_names_what_is_wrong() {
     names(&refused(&data, |r| r.rows = Some([10, 15])), &["5 rows", "too few"]);
     names(&refused(&data, |r| r.split.holdout = f64::NAN), &["split.holdout", "between 0 and 1"]);
     names(&refused(&data, |r| r.folds = 1), &["folds", "2 to 20"]);
+    names(&refused(&data, |r| r.folds = usize::MAX), &["folds", "2 to 20"]);
+    names(&refused(&data, |r| r.rows = Some([5, 1])), &["rows", "[5, 1]", "[from, to)"]);
+    names(&refused(&data, |r| r.split.holdout = 1e308), &["split.holdout", "between 0 and 1"]);
+    names(&refused(&data, |r| r.features = Some(vec!["load".into(); 2])), &["\"load\"", "twice"]);
+    names(&refused(&data, |r| r.split.group = Some("power_w".into())), &["split.group", "target"]);
+    names(&refused(&data, |r| r.task = Some(Task::Other)), &["task", "classification or regression"]);
+    names(&refused(&data, |r| r.ranges = [("load".into(), [1.0, 1.0])].into()), &["ranges", "\"load\""]);
     names(&refused(&data, |r| r.penalties = Some(vec![-1.0])), &["penalties", "at least 0"]);
     names(&refused(&data, |r| r.split.kind = SplitKind::Group), &["split.group"]);
     names(&refused(&data, |r| r.task = Some(Task::Classification)), &["500 different labels", "regression"]);

@@ -1,6 +1,7 @@
 //! `dunlin train`.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -33,9 +34,16 @@ pub struct Arguments {
     /// Columns to predict from [default: all others].
     #[arg(long, value_delimiter = ',')]
     features: Vec<String>,
-    /// Which rows are held out for the test: the last ones, random ones, or random ones of each class.
-    #[arg(long, default_value = "time", value_parser = ["time", "random", "stratified"])]
+    /// What to learn [default: by the target; texts or at most 20 different whole numbers are classes].
+    #[arg(long, value_parser = ["classification", "regression"])]
+    task: Option<String>,
+    /// Which rows are held out for the test: the last ones, random ones, random ones of each class, or all rows of
+    /// some groups.
+    #[arg(long, default_value = "time", value_parser = ["time", "random", "stratified", "group"])]
     split: String,
+    /// Column that names the device or subject; all rows of one stay on one side of the split.
+    #[arg(long, value_name = "COLUMN", required_if_eq("split", "group"))]
+    group: Option<String>,
     /// Share of the rows that is held out.
     #[arg(long, default_value_t = 0.2)]
     holdout: f64,
@@ -45,9 +53,37 @@ pub struct Arguments {
     /// Use only these rows, first and one past the last, counted from 0.
     #[arg(long, value_name = "FROM..TO", value_parser = rows)]
     rows: Option<(u64, u64)>,
+    /// What stands in for missing numbers.
+    #[arg(long, default_value = "median", value_parser = ["median", "mean"])]
+    impute: String,
+    /// Penalties on squared weights that are tried [default: a small grid].
+    #[arg(long, value_delimiter = ',')]
+    penalties: Vec<f64>,
+    /// Unit of a column [default: that of its suffix, such as _hpa].
+    #[arg(long = "unit", value_name = "COLUMN=UNIT", value_parser = unit)]
+    units: Vec<(String, String)>,
+    /// Physically possible values of a column; what lies outside is a fault of the sensor.
+    #[arg(long = "range", value_name = "COLUMN=LOW..HIGH", value_parser = range)]
+    ranges: Vec<(String, [f64; 2])>,
     /// Seed of everything random.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+}
+
+fn unit(text: &str) -> Result<(String, String), String> {
+    let (column, unit) = text
+        .split_once('=')
+        .ok_or_else(|| format!("{text:?} is not a column and its unit; write for example pressure=hPa"))?;
+    Ok((column.to_owned(), unit.to_owned()))
+}
+
+fn range(text: &str) -> Result<(String, [f64; 2]), String> {
+    let wrong = || format!("{text:?} is not a column and its range; write for example pressure=850..1100");
+    let (column, values) = text.rsplit_once('=').ok_or_else(wrong)?;
+    let (low, high) = values.split_once("..").ok_or_else(wrong)?;
+    let number = |text: &str| text.parse::<f64>().ok().filter(|number| number.is_finite());
+    let (low, high) = (number(low).ok_or_else(wrong)?, number(high).ok_or_else(wrong)?);
+    if low < high { Ok((column.to_owned(), [low, high])) } else { Err(wrong()) }
 }
 
 fn rows(text: &str) -> Result<(u64, u64), String> {
@@ -68,7 +104,19 @@ pub async fn run(session: &Session, arguments: Arguments) -> anyhow::Result<()> 
         "split": {"kind": arguments.split, "holdout": arguments.holdout},
         "folds": arguments.folds,
         "seed": arguments.seed,
+        "imputation": arguments.impute,
+        "units": arguments.units.into_iter().collect::<BTreeMap<_, _>>(),
+        "ranges": arguments.ranges.into_iter().collect::<BTreeMap<_, _>>(),
     });
+    if let Some(group) = &arguments.group {
+        wish["split"]["group"] = json!(group);
+    }
+    if let Some(task) = &arguments.task {
+        wish["task"] = json!(task);
+    }
+    if !arguments.penalties.is_empty() {
+        wish["penalties"] = json!(arguments.penalties);
+    }
     if let Some(version) = &arguments.version {
         wish["version"] = json!(version);
     }
@@ -137,7 +185,17 @@ fn finished(job: &Value) {
 
 #[cfg(test)]
 mod tests {
-    use super::rows;
+    use super::{range, rows, unit};
+
+    #[test]
+    fn units_and_ranges_are_read_by_column() {
+        assert_eq!(unit("pressure=hPa"), Ok(("pressure".into(), "hPa".into())));
+        assert_eq!(range("t=-40..60.5"), Ok(("t".into(), [-40.0, 60.5])));
+        for bad in ["t", "t=", "t=5", "t=9..1", "t=a..b", "t=0..inf"] {
+            assert!(range(bad).is_err(), "{bad:?} was accepted");
+        }
+        assert!(unit("pressure").is_err());
+    }
 
     #[test]
     fn a_range_of_rows_is_read_and_an_empty_one_refused() {

@@ -128,7 +128,8 @@ fn convert(error: csv::Error) -> DataError {
 
 /// A finite number, or NaN where it is missing.
 fn number(text: &str) -> Option<f64> {
-    cell::number(text).filter(|value| value.is_finite() || cell::is_missing_number(text))
+    // Devices hold numbers in single precision: what is infinite there is no number here.
+    cell::number(text).filter(|value| (*value as f32).is_finite() || cell::is_missing_number(text))
 }
 
 fn typed(name: &str, cells: Vec<String>, kind: Option<Kind>, lines: &[u64]) -> Result<Values, DataError> {

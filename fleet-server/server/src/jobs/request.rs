@@ -1,7 +1,9 @@
 //! What is asked of a training job.
 
-use dunlin_learning::{Split, TrainRequest};
-use dunlin_protocol::{ModelName, ModelRef, ModelVersion};
+use std::collections::BTreeMap;
+
+use dunlin_learning::{Imputation, Split, TrainRequest};
+use dunlin_protocol::{ModelName, ModelRef, ModelVersion, spec::Task};
 use serde::{Deserialize, Serialize};
 
 /// A training job as it is asked for.
@@ -36,6 +38,24 @@ pub struct TrainJob {
     /// Seed of every shuffle.
     #[serde(default)]
     pub seed: u64,
+    /// What to learn: `classification` or `regression`; without it, the target decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub task: Option<Task>,
+    /// What stands in for missing numbers: `median` or `mean`.
+    #[serde(default)]
+    #[schema(value_type = String)]
+    pub imputation: Imputation,
+    /// Penalties on squared weights, per row, that are tried; a small grid without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub penalties: Option<Vec<f64>>,
+    /// Units by column.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub units: BTreeMap<String, String>,
+    /// Physically possible values by column, `[low, high]`: what lies outside is a fault of the sensor.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(value_type = BTreeMap<String, Vec<f64>>)]
+    pub ranges: BTreeMap<String, [f64; 2]>,
 }
 
 impl TrainJob {
@@ -47,7 +67,10 @@ impl TrainJob {
         request.split = self.split.clone();
         request.rows = self.rows;
         request.folds = self.folds.unwrap_or(request.folds);
-        request.seed = self.seed;
+        (request.seed, request.task, request.imputation) = (self.seed, self.task, self.imputation);
+        request.penalties.clone_from(&self.penalties);
+        request.units.clone_from(&self.units);
+        request.ranges.clone_from(&self.ranges);
         request.dataset = Some(dataset.to_owned());
         request
     }

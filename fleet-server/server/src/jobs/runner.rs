@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use dunlin_learning::TrainError;
+use dunlin_protocol::ModelVersion;
 use serde_json::Value;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -40,6 +42,23 @@ pub enum JobError {
         /// What it has.
         columns: String,
     },
+    /// The settings cannot be.
+    #[error(transparent)]
+    Request(#[from] TrainError),
+    /// Rows beyond the dataset's.
+    #[error(
+        "rows is [{from}, {to}], and dataset {dataset} has rows 0 to {rows}; give [from, to) within them"
+    )]
+    Rows {
+        /// First row.
+        from: usize,
+        /// One past the last.
+        to: usize,
+        /// The dataset's name.
+        dataset: String,
+        /// How many it has.
+        rows: u64,
+    },
     /// There is no such job.
     #[error("there is no job {0:?}")]
     Unknown(String),
@@ -55,6 +74,9 @@ impl From<JobError> for ApiError {
             JobError::Dataset(error) => error.into(),
             JobError::Column { .. } => {
                 ApiError::refused("unknown-column", message, "correct the column's name")
+            }
+            JobError::Request(_) | JobError::Rows { .. } => {
+                ApiError::refused("bad-settings", message, "correct the setting; nothing was queued")
             }
             JobError::Unknown(_) => ApiError::not_found("unknown-job", message, "see `GET /api/v1/jobs`"),
             JobError::Store(error) => error.into(),
@@ -82,10 +104,18 @@ impl Jobs {
     /// Queues a training. What can be refused now is.
     ///
     /// # Errors
-    /// [`JobError::Dataset`] or [`JobError::Column`].
+    /// [`JobError::Dataset`], [`JobError::Column`], [`JobError::Rows`] or [`JobError::Request`].
     pub async fn train(&self, job: TrainJob, who: &str) -> Result<String, JobError> {
         let dataset = self.datasets.find(&job.dataset).await?;
-        let named = std::iter::once(&job.target).chain(job.features.iter().flatten());
+        job.request(ModelVersion::new(0, 0, 0), &dataset.name).check()?;
+        if let Some([from, to]) = job.rows.filter(|[_, to]| *to as u64 > dataset.rows) {
+            return Err(JobError::Rows { from, to, dataset: dataset.name, rows: dataset.rows });
+        }
+        let named = std::iter::once(&job.target)
+            .chain(job.features.iter().flatten())
+            .chain(&job.split.group)
+            .chain(job.units.keys())
+            .chain(job.ranges.keys());
         if let Some(column) = named.into_iter().find(|name| !dataset.columns.contains(name)) {
             let column = column.chars().take(100).collect();
             return Err(JobError::Column {

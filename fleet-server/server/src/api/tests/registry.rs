@@ -139,4 +139,26 @@ async fn a_dataset_that_cannot_be_trained_on_is_refused_with_its_fault() {
     let job = r#"{"dataset":"x","model":"rain","target":"missing"}"#;
     let answer = house.post("/api/v1/jobs/train", job).await;
     assert_eq!(answer.code(), "unknown-column");
+    for (setting, word) in [
+        (r#""folds":0"#, "2 to 20"),
+        (r#""folds":18446744073709551615"#, "2 to 20"),
+        (r#""rows":[5,1]"#, "[5, 1]"),
+        (r#""rows":[0,9]"#, "rows 0 to 2"),
+        (r#""split":{"holdout":1e308}"#, "split.holdout"),
+        (r#""split":{"kind":"group"}"#, "split.group"),
+        (r#""features":["b"]"#, "target"),
+        (r#""features":[]"#, "feature"),
+        (r#""penalties":[-1]"#, "penalties"),
+        (r#""ranges":{"a":[2,1]}"#, "ranges"),
+        (r#""units":{"c":"m"}"#, "\"c\""),
+    ] {
+        let answer = house.post(
+            "/api/v1/jobs/train",
+            format!(r#"{{"dataset":"x","model":"rain","target":"b",{setting}}}"#),
+        );
+        let answer = answer.await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{setting}: {:?}", answer.bytes);
+        assert!(answer.json()["message"].as_str().unwrap().contains(word), "{:?}", answer.bytes);
+    }
+    assert_eq!(house.get("/api/v1/jobs").await.json(), serde_json::json!([]), "nothing was queued");
 }
