@@ -118,7 +118,8 @@ async fn an_enrolment_token_opens_no_interface_and_a_revoked_one_neither_nor_wha
         device: None,
     };
     let api = rig.access.create_token("test", &wish).await.unwrap();
-    assert_eq!(rig.access.caller_by_token(&api.token).await.unwrap().who, "token robot");
+    let who = rig.access.caller_by_token(&api.token).await.unwrap().who;
+    assert_eq!(who, format!("token robot ({})", api.id));
     let caller = rig.access.caller_by_token(&api.token).await.unwrap();
     let link = || rig.access.create_login_link(&caller);
     let code = |url: String| url.split_once("code=").unwrap().1.to_owned();

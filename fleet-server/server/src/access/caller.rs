@@ -8,7 +8,11 @@ use axum::{
 };
 
 use super::{Access, sessions::COOKIE};
-use crate::error::ApiError;
+use crate::{
+    clock::now_ms,
+    error::{ApiError, chain},
+    storage::tokens,
+};
 
 /// The address a request came from. The listener puts it into the request's extensions.
 #[derive(Debug, Clone, Copy)]
@@ -61,6 +65,16 @@ impl Access {
             Some(session) => self.caller_by_session(session).await,
             None => Err(unauthorised("the request carries no token and no session".into())),
         }
+    }
+
+    /// Whether the token that a caller's right comes from still holds, for those who stay connected.
+    pub async fn is_still(&self, caller: &Caller) -> bool {
+        let Some(token) = caller.token.clone() else { return true };
+        let now = now_ms();
+        self.store.read(move |db| tokens::holds(db, &token, now)).await.unwrap_or_else(|error| {
+            tracing::warn!(error = chain(&error), "whether a token still holds could not be read");
+            true
+        })
     }
 }
 

@@ -78,8 +78,15 @@ impl Access {
     /// # Errors
     /// If the database cannot be written.
     pub async fn end_session(&self, session: &str) -> Result<(), ApiError> {
-        let hash = secret::hash(session);
-        self.store.write(move |tx| tokens::end_session(tx, &hash)).await?;
+        let (hash, now) = (secret::hash(session), now_ms());
+        let ended = self.store.write(move |tx| {
+            let visitor = tokens::session(tx, &hash, now)?;
+            tokens::end_session(tx, &hash)?;
+            Ok(visitor)
+        });
+        if let Some(tokens::Visitor { who, .. }) = ended.await? {
+            self.audit.record(&who, "logged-out", &who, json!({})).await?;
+        }
         Ok(())
     }
 }

@@ -188,7 +188,11 @@ impl Access {
                         return Err(super::caller::unauthorised(format!("API token {} is used up", row.id)));
                     }
                 }
-                let name = if row.label.is_empty() { row.id.clone() } else { row.label };
+                // Several tokens may have one label.
+                let name = match row.label.as_str() {
+                    "" => row.id.clone(),
+                    label => format!("{label} ({})", row.id),
+                };
                 Ok(Caller { who: format!("token {name}"), token: Some(row.id) })
             }
             Some(row) if row.kind == "api" && status(&row, now) != "usable" => {

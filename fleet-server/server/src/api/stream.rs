@@ -1,6 +1,6 @@
 //! `/api/v1/stream` and `/api/v1/tap`: what happens, as server-sent events (WHATWG HTML, section 9.2).
 
-use std::{convert::Infallible, pin::Pin, time::Duration};
+use std::{convert::Infallible, pin::Pin, sync::Arc, time::Duration};
 
 use axum::{
     extract::State,
@@ -31,6 +31,8 @@ use crate::{
 
 /// A comment goes out in this time where nothing happens, so that proxies keep the connection.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// How often it is looked whether who listens still may.
+const LOOK: Duration = Duration::from_secs(2);
 
 pub(super) fn routes(routes: Routes) -> Routes {
     routes
@@ -55,15 +57,27 @@ pub(super) fn routes(routes: Routes) -> Routes {
 type Events = Pin<Box<dyn Stream<Item = Result<Event, Infallible>> + Send>>;
 
 /// Every live event that `shape` has a value for. Who reads too slowly is told how many were missed. Ends with the
-/// server.
-fn events(api: &Api, shape: impl Fn(&LiveEvent) -> Option<Value> + Send + Sync + 'static) -> Events {
-    let start = (api.live.listen(), shape, api.shutdown.clone());
-    Box::pin(unfold(start, |(mut heard, shape, stop)| async move {
-        let next = tokio::select! {
-            () = stop.cancelled() => None,
-            next = next(&mut heard, &shape) => next,
-        };
-        next.map(|value| (Ok(Event::default().data(value.to_string())), (heard, shape, stop)))
+/// server, and with the token of who listens.
+fn events(
+    api: &Api,
+    caller: Caller,
+    shape: impl Fn(&LiveEvent) -> Option<Value> + Send + Sync + 'static,
+) -> Events {
+    let start = (api.live.listen(), tokio::time::interval(LOOK));
+    let rest = Arc::new((api.shutdown.clone(), api.access.clone(), caller, shape));
+    Box::pin(unfold(start, move |(mut heard, mut look)| {
+        let rest = Arc::clone(&rest);
+        async move {
+            let (stop, access, caller, shape) = &*rest;
+            let value = loop {
+                tokio::select! {
+                    () = stop.cancelled() => return None,
+                    _ = look.tick() => if !access.is_still(caller).await { return None },
+                    next = next(&mut heard, shape) => break next?,
+                }
+            };
+            Some((Ok(Event::default().data(value.to_string())), (heard, look)))
+        }
     }))
 }
 
@@ -88,8 +102,8 @@ fn answer(events: Events) -> Response {
     Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response()
 }
 
-async fn stream(_: Caller, State(api): State<Api>) -> Response {
-    answer(events(&api, |event| {
+async fn stream(caller: Caller, State(api): State<Api>) -> Response {
+    answer(events(&api, caller, |event| {
         let mut value = json!({ "kind": event.kind });
         if let Some(device) = &event.device {
             value["device"] = json!(device);
@@ -107,7 +121,11 @@ struct Filter {
     channel: Option<String>,
 }
 
-async fn tap(_: Caller, State(api): State<Api>, Asked(filter): Asked<Filter>) -> Result<Response, ApiError> {
+async fn tap(
+    caller: Caller,
+    State(api): State<Api>,
+    Asked(filter): Asked<Filter>,
+) -> Result<Response, ApiError> {
     let unknown = |channel: &&String| {
         !Channel::ALL.iter().any(|known| known.is_from_device() && known.as_str() == channel.as_str())
     };
@@ -119,7 +137,7 @@ async fn tap(_: Caller, State(api): State<Api>, Asked(filter): Asked<Filter>) ->
             "use state, window, event, sample or reply",
         ));
     }
-    Ok(answer(events(&api, move |event| {
+    Ok(answer(events(&api, caller, move |event| {
         let (device, message) = (event.device.as_ref()?, event.message.as_ref()?);
         let wanted = filter.device.as_ref().is_none_or(|wanted| wanted == device.as_str())
             && filter.channel.as_ref().is_none_or(|wanted| wanted == message.channel.as_str());

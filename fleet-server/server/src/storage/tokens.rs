@@ -89,6 +89,14 @@ pub fn used(tx: &Transaction<'_>, id: &str, now_ms: i64) -> rusqlite::Result<boo
     Ok(changed > 0)
 }
 
+/// Whether a token is neither revoked nor over.
+pub fn holds(db: &Connection, id: &str, now_ms: i64) -> rusqlite::Result<bool> {
+    db.prepare_cached(
+        "SELECT 1 FROM tokens WHERE id = ?1 AND revoked_ms IS NULL AND (expires_ms IS NULL OR expires_ms > ?2)",
+    )?
+    .exists(params![id, now_ms])
+}
+
 /// Revokes a token. Says whether there was one to revoke.
 pub fn revoke(tx: &Transaction<'_>, id: &str, now_ms: i64) -> rusqlite::Result<bool> {
     let changed = tx.execute(

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use axum::body::BodyDataStream;
+use axum::{
+    body::{Body, BodyDataStream},
+    http::Method,
+};
 use futures_util::StreamExt;
 
 use super::house::House;
@@ -41,6 +44,23 @@ async fn who_reads_too_slowly_is_told_how_many_were_missed() {
     let found: serde_json::Value = serde_json::from_str(&line(&mut body).await).unwrap();
     assert_eq!(found["kind"], "missed");
     assert!(found["missed"].as_u64().unwrap() >= 1900, "{found}");
+}
+
+#[tokio::test]
+async fn the_stream_ends_with_the_token() {
+    let mut house = House::new().await;
+    let answer = house.post("/api/v1/tokens", r#"{"kind":"api","label":"guest"}"#).await.json();
+    let owner = std::mem::replace(&mut house.token, answer["token"].as_str().unwrap().to_owned());
+    let mut body = house.open("/api/v1/tap").await;
+    house.core.live.changed(Kind::Rollout, "r1");
+    house.token = owner;
+    let path = format!("/api/v1/tokens/{}", answer["id"].as_str().unwrap());
+    assert_eq!(
+        house.send(house.request(Method::DELETE, &path).body(Body::empty()).unwrap()).await.status,
+        204
+    );
+    let ended = async { while body.next().await.is_some() {} };
+    tokio::time::timeout(Duration::from_secs(10), ended).await.expect("who lost the right still listens");
 }
 
 #[tokio::test]
