@@ -75,9 +75,11 @@ struct Tally {
 fn tally(rollout: &Rollout, wave: usize, views: &BTreeMap<&DeviceId, &DeviceView>) -> Tally {
     let mut tally = Tally::default();
     for device in rollout.members(wave) {
-        tally.members += 1;
         let view = views.get(device).copied();
-        match of(rollout, true, view) {
+        let progress = of(rollout, true, view);
+        tally.members += usize::from(progress != DeviceProgress::Revoked);
+        match progress {
+            DeviceProgress::Revoked => {}
             DeviceProgress::Success => tally.success += 1,
             DeviceProgress::Failure => tally.failure += 1,
             _ if view.is_some_and(|view| view.online) => tally.busy += 1,

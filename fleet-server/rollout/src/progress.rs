@@ -15,6 +15,9 @@ pub struct DeviceView {
     pub id: DeviceId,
     /// Whether it is connected.
     pub online: bool,
+    /// Whether its right to connect was taken: nothing is to be expected of it.
+    #[serde(default)]
+    pub revoked: bool,
     /// The model of the rollout's model name that answers now, as last reported.
     pub serving: Option<ModelRef>,
     /// Its update of that model name, as last reported.
@@ -41,6 +44,8 @@ pub enum DeviceProgress {
     GoingBack,
     /// It reported to be without the model after it was to be taken back.
     Back,
+    /// Its right to connect was taken; it counts for nothing.
+    Revoked,
 }
 
 /// Where a device stands; `view` is `None` for one that the server does not know any more.
@@ -56,6 +61,9 @@ pub fn progress(rollout: &Rollout, device: &DeviceId, view: Option<&DeviceView>)
 pub(crate) fn of(rollout: &Rollout, told: bool, view: Option<&DeviceView>) -> DeviceProgress {
     if !told {
         return DeviceProgress::Waiting;
+    }
+    if view.is_some_and(|view| view.revoked) {
+        return DeviceProgress::Revoked;
     }
     if let crate::Phase::GoingBack { since_ms, .. } | crate::Phase::RolledBack { since_ms, .. } =
         &rollout.phase

@@ -65,8 +65,8 @@ struct Device {
 impl Device {
     fn new(index: usize) -> Self {
         let id: DeviceId = format!("d{index}").parse().unwrap();
-        let view =
-            DeviceView { id, online: true, serving: Some(model("1.0.0")), update: None, last_seen_ms: 0 };
+        let serving = Some(model("1.0.0"));
+        let view = DeviceView { id, online: true, revoked: false, serving, update: None, last_seen_ms: 0 };
         Self { view, desired: model("1.0.0") }
     }
 

@@ -99,6 +99,7 @@ fn view(index: usize, serving: &str, state: UpdateState, now_ms: i64) -> DeviceV
     DeviceView {
         id: id(index),
         online: true,
+        revoked: false,
         serving: Some(model(serving)),
         update: Some(update),
         last_seen_ms: now_ms,
@@ -211,6 +212,30 @@ fn offline_devices_are_skipped_after_the_deadline_and_caught_up_later() {
     let last = Rollout { phase: Phase::Completed { since_ms: 0 }, ..begun.next };
     let late = decide(&last, &[view(3, "1.0.0", UpdateState::Idle, 5)], &Health::default(), 9);
     assert_eq!(late.assign.len(), 24, "all that did not report it yet");
+}
+
+#[test]
+fn nothing_waits_for_a_device_whose_right_was_taken() {
+    let begun = decide(&rollout(), &[], &Health::default(), 0);
+    let [first, second] = begun.assign.as_slice() else { panic!("{:?}", begun.assign) };
+    let of = |device: &DeviceId, revoked: bool| DeviceView {
+        id: device.clone(),
+        online: !revoked,
+        revoked,
+        ..view(0, if revoked { "1.0.0" } else { "1.1.0" }, UpdateState::Committed, 1000)
+    };
+    let gone = DeviceView { update: None, ..of(second, true) };
+    let views = [of(first, false), gone];
+    let soaking = decide(&begun.next, &views, &Health::default(), 1000);
+    assert!(matches!(soaking.next.phase, Phase::Soaking { wave: 0, .. }), "{:?}", soaking.next.phase);
+    let back = abort(&soaking.next, "", 2000).unwrap();
+    let views = [
+        DeviceView { serving: Some(model("1.0.0")), last_seen_ms: 3000, ..views[0].clone() },
+        views[1].clone(),
+    ];
+    let ended = decide(&back, &views, &Health::default(), 3000);
+    assert!(matches!(ended.next.phase, Phase::RolledBack { .. }), "{:?}", ended.next.phase);
+    assert!(ended.revert.is_empty(), "{:?}", ended.revert);
 }
 
 #[test]

@@ -83,6 +83,7 @@ impl Known {
         DeviceView {
             id: self.id.clone(),
             online: self.row.online,
+            revoked: self.row.revoked_ms.is_some(),
             serving: self.serving(name),
             update: self.update(name),
             last_seen_ms: self.row.state_received_ms.unwrap_or(0),

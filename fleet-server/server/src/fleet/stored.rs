@@ -132,6 +132,7 @@ pub fn word(progress: DeviceProgress) -> &'static str {
         DeviceProgress::Failure => "failure",
         DeviceProgress::GoingBack => "going-back",
         DeviceProgress::Back => "back",
+        DeviceProgress::Revoked => "revoked",
     }
 }
 

@@ -118,7 +118,7 @@ pub fn deployment(word: &str) -> DeploymentState {
         "installing" | "going-back" => DeploymentState::Installing,
         "success" => DeploymentState::Success,
         "failure" => DeploymentState::Failure,
-        "back" => DeploymentState::Aborted,
+        "back" | "revoked" => DeploymentState::Aborted,
         _ => DeploymentState::Pending,
     }
 }
