@@ -47,6 +47,8 @@ pub struct Driver {
     entered: BTreeMap<ModelName, Instant>,
     /// Names whose work waits, and until when.
     due: BTreeMap<ModelName, Instant>,
+    /// Why the disk did not take the next state, while it does not.
+    refusals: BTreeMap<ModelName, Reason>,
     jobs: Jobs,
 }
 
@@ -62,7 +64,8 @@ impl Driver {
     ) -> Self {
         let entered = ledger.records().keys().map(|name| (name.clone(), Instant::now())).collect();
         let (worker, due, jobs) = (Arc::new(worker), BTreeMap::new(), Jobs::default());
-        let driver = Self { worker, ledger, events, updates, changed, desired, entered, due, jobs };
+        let refusals = BTreeMap::new();
+        let driver = Self { worker, ledger, events, updates, changed, desired, entered, due, refusals, jobs };
         driver.show_all();
         driver
     }
@@ -169,6 +172,7 @@ impl Driver {
         (record.generation, record.rollout) = (generation, wanted.rollout);
         self.jobs.drop_work(&name);
         self.due.remove(&name);
+        self.refusals.remove(&name);
         self.worker.models.challenge(&name, None);
         self.ledger.note(record);
         self.enter(&name, state)
@@ -176,6 +180,7 @@ impl Driver {
 
     fn retire(&mut self, name: &ModelName) {
         self.jobs.drop_work(name);
+        self.refusals.remove(name);
         let mut slots = self.worker.shelf.get(name);
         if let Some(current) = slots.current.take() {
             if slots.proven || slots.previous.is_none() {
@@ -218,6 +223,7 @@ impl Driver {
             (record.sha256, record.length) = (worked.sha256, worked.length);
             self.ledger.note(record.clone());
         }
+        let event = self.told_of_disk(&record, event);
         let pause = match machine::next(&record.state, self.progress(&record), &event, &self.worker.config) {
             Next::Enter(state) => match self.enter(&name, state) {
                 Ok(()) => Duration::ZERO,
@@ -241,18 +247,28 @@ impl Driver {
 
     /// The next state could not be written down: tries again, until this one has lasted too long.
     fn refused_by_disk(&mut self, record: &Record, error: &anyhow::Error) -> Duration {
-        let (name, config) = (&record.model().name, &self.worker.config);
-        let work = Duration::from_secs(config.work_deadline_seconds);
-        let late = self.elapsed(name) >= machine::deadline(&record.state, config).max(work);
-        let fault = Event::Fault { reason: Reason::new("disk", format!("{error:#}")), again: false };
-        if let (true, Next::Enter(end)) =
-            (late, machine::next(&record.state, self.progress(record), &fault, config))
-            && self.enter(name, end).is_ok()
+        let name = record.model().name.clone();
+        self.refusals.insert(name.clone(), Reason::new("disk", format!("{error:#}")));
+        let fault = self.told_of_disk(record, Event::Tick);
+        if let (Event::Fault { .. }, Next::Enter(end)) =
+            (&fault, machine::next(&record.state, self.progress(record), &fault, &self.worker.config))
+            && self.enter(&name, end).is_ok()
         {
             return Duration::ZERO;
         }
         tracing::error!(error = %format!("{error:#}"), "the next state could not be recorded; trying again");
         DISK_PAUSE
+    }
+
+    /// The same event; but where the disk is why a state has lasted too long, that is what ends it, and not the clock.
+    fn told_of_disk(&self, record: &Record, event: Event) -> Event {
+        let (name, config) = (&record.model().name, &self.worker.config);
+        let work = Duration::from_secs(config.work_deadline_seconds);
+        let late = self.elapsed(name) >= machine::deadline(&record.state, config).max(work);
+        match (event, self.refusals.get(name)) {
+            (Event::Tick, Some(reason)) if late => Event::Fault { reason: reason.clone(), again: false },
+            (event, _) => event,
+        }
     }
 
     fn elapsed(&self, name: &ModelName) -> Duration {
@@ -275,6 +291,7 @@ impl Driver {
             self.ledger.keep(record.clone())?;
         }
         self.entered.insert(name.clone(), Instant::now());
+        self.refusals.remove(name);
         if record.state.is_final()
             && let Err(error) = self.worker.settle(&record)
         {
