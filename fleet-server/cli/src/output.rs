@@ -7,14 +7,9 @@ use serde_json::Value;
 
 /// Prints a value as JSON, indented for a terminal and on one line for a pipe.
 pub fn json(value: &Value) -> anyhow::Result<()> {
-    let out = std::io::stdout();
-    let mut lock = out.lock();
-    if out.is_terminal() {
-        serde_json::to_writer_pretty(&mut lock, value)?;
-    } else {
-        serde_json::to_writer(&mut lock, value)?;
-    }
-    writeln!(lock)?;
+    let pretty = std::io::stdout().is_terminal();
+    let text = if pretty { serde_json::to_string_pretty(value)? } else { serde_json::to_string(value)? };
+    line(&text);
     Ok(())
 }
 
