@@ -48,8 +48,11 @@ pub enum ChildError {
     Talkative,
 }
 
-/// Runs `program`. The memory limit is set by a shell's `ulimit -v`, which the program inherits; the shell is
-/// replaced by the program, so that killing it leaves nothing behind.
+/// Files that a child may have open.
+const FILES: u32 = 64;
+
+/// Runs `program` without this server's environment, which may hold secrets. Limits are set by a shell's `ulimit`,
+/// which the program inherits; the shell is replaced by the program, so that killing it leaves nothing behind.
 ///
 /// # Errors
 /// [`ChildError`]; an exit code other than 0 is none.
@@ -57,9 +60,10 @@ pub async fn run(program: &Path, arguments: Vec<OsString>, limits: Limits) -> Re
     let kilobytes = limits.memory_bytes / 1024;
     let mut child = Command::new("/bin/sh")
         .arg("-c")
-        .arg(format!("ulimit -v {kilobytes} && exec \"$0\" \"$@\""))
+        .arg(format!("ulimit -v {kilobytes} && ulimit -n {FILES} && exec \"$0\" \"$@\""))
         .arg(program)
         .args(arguments)
+        .env_clear()
         .env("NO_COLOR", "1")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -118,6 +122,12 @@ mod tests {
     async fn a_child_inherits_its_memory_limit() {
         let said = shell("ulimit -v", limits(20)).await.unwrap();
         assert_eq!(String::from_utf8(said.output).unwrap().trim(), (512 * 1024).to_string());
+    }
+
+    #[tokio::test]
+    async fn a_child_knows_nothing_of_this_programs_environment_and_opens_few_files() {
+        let said = shell("echo \"$CARGO_MANIFEST_DIR$HOME\"; ulimit -n", limits(20)).await.unwrap();
+        assert_eq!(String::from_utf8(said.output).unwrap(), format!("\n{FILES}\n"));
     }
 
     #[tokio::test]

@@ -3,16 +3,18 @@
 use std::{
     ffi::OsString,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
 use dunlin_protocol::spec::ModelSpec;
 use serde::Deserialize;
 use serde_json::Value;
+use tokio::sync::Semaphore;
 
 use super::{
     Config, RegistryError,
-    child::{self, ChildError, Limits},
+    child::{self, ChildError, Limits, Said},
 };
 
 /// Runs the agent.
@@ -20,6 +22,8 @@ use super::{
 pub struct Prober {
     agent: PathBuf,
     limits: Limits,
+    /// As many judge at once as there are cores; the memory for more may not be there.
+    turns: Arc<Semaphore>,
 }
 
 /// What a probe found.
@@ -66,7 +70,14 @@ impl Prober {
             time: Duration::from_secs(config.limit_seconds),
             memory_bytes: config.memory_limit_bytes,
         };
-        Ok(Self { agent, limits })
+        let turns = std::thread::available_parallelism().map_or(1, usize::from);
+        Ok(Self { agent, limits, turns: Arc::new(Semaphore::new(turns)) })
+    }
+
+    async fn run(&self, arguments: Vec<OsString>) -> Result<Said, ChildError> {
+        // Nobody closes the semaphore; were it closed, the bound alone would be gone.
+        let _turn = self.turns.acquire().await.ok();
+        child::run(&self.agent, arguments, self.limits).await
     }
 
     /// Judges the bundle in `file`, and scores it on the rows of `holdout` if there are such.
@@ -78,7 +89,7 @@ impl Prober {
         if let Some(rows) = holdout {
             arguments.extend(["--holdout".into(), rows.into()]);
         }
-        Ok(match child::run(&self.agent, arguments, self.limits).await {
+        Ok(match self.run(arguments).await {
             Ok(said) => match serde_json::from_slice::<Value>(&said.output) {
                 Ok(report) => {
                     let ok = said.success && report.get("ok").and_then(Value::as_bool) == Some(true);
@@ -99,7 +110,7 @@ impl Prober {
     /// [`RegistryError::Onnx`] if the agent refuses it.
     pub async fn check(&self, file: &Path) -> Result<ModelSpec, RegistryError> {
         let arguments: Vec<OsString> = vec!["check".into(), file.into(), "--json".into()];
-        let said = match child::run(&self.agent, arguments, self.limits).await {
+        let said = match self.run(arguments).await {
             Ok(said) => said,
             Err(ChildError::Start(error)) => return Err(self.not_started(&error)),
             Err(error) => return Err(RegistryError::Onnx(error.to_string())),
