@@ -100,7 +100,7 @@ fn step(
     match &rollout.phase {
         Phase::Planned => Some(Phase::Wave { wave: 0, since_ms: now_ms }),
         Phase::Wave { wave, since_ms } => {
-            if let Some(reason) = stopped(rollout, *wave, views, health) {
+            if let Some(reason) = stopped(rollout, *wave, views, health, now_ms) {
                 return back(*wave, reason);
             }
             let tally = tally(rollout, *wave, views);
@@ -125,7 +125,7 @@ fn step(
             Some(Phase::Soaking { wave: *wave, since_ms: now_ms })
         }
         Phase::Soaking { wave, since_ms } => {
-            if let Some(reason) = stopped(rollout, *wave, views, health) {
+            if let Some(reason) = stopped(rollout, *wave, views, health, now_ms) {
                 return back(*wave, reason);
             }
             let limit = rollout.waves.get(*wave);
@@ -151,7 +151,7 @@ fn step(
         }
         Phase::Paused { was, .. } => {
             let wave = was.wave()?;
-            stopped(rollout, wave, views, health).and_then(|reason| back(wave, reason))
+            stopped(rollout, wave, views, health, now_ms).and_then(|reason| back(wave, reason))
         }
         Phase::GoingBack { wave, reason, since_ms } => {
             let waiting = rollout
@@ -175,12 +175,19 @@ fn stopped(
     wave: usize,
     views: &BTreeMap<&DeviceId, &DeviceView>,
     health: &Health,
+    now_ms: i64,
 ) -> Option<String> {
     let limit = rollout.waves.get(wave);
     let tally = tally(rollout, wave, views);
     let finished = tally.success + tally.failure;
-    // As soon as even the success of all others could not bring the share down again; and at the end.
-    let of = if tally.busy == 0 { finished } else { tally.members };
+    let open = match &rollout.phase {
+        Phase::Wave { since_ms, .. } => elapsed_seconds(*since_ms, now_ms) < limit.wave_deadline_seconds,
+        Phase::Paused { was, .. } => matches!(**was, Phase::Wave { .. }),
+        _ => false,
+    };
+    // As soon as even the success of all others could not bring the share down again; and at the end. Devices
+    // that are away still count as others until the deadline: a lost link is no failure of the model.
+    let of = if open && tally.busy + tally.away > 0 { tally.members } else { finished };
     if tally.failure > 0 && tally.failure as f64 > limit.max_failure_ratio * of as f64 {
         let why = first_failure(rollout, wave, views).map(|why| format!(": {why}")).unwrap_or_default();
         return Some(format!("the update failed on {} of {finished} devices{why}", tally.failure));

@@ -201,6 +201,45 @@ fn a_failed_self_test_stops_the_wave_at_once() {
 }
 
 #[test]
+fn one_failure_does_not_stop_a_wave_because_the_others_lost_their_link() {
+    let waves = "[[wave]]
+        percent = 100
+        soak = \"10m\"
+        min_inferences = 5
+        max_failure_ratio = 0.1
+        max_health_drop = 0.05";
+    let fleet = (0..24).map(|index| (id(index), Some(model("1.0.0"))));
+    let planned = Rollout::new("r1", model("1.1.0"), fleet, Waves::from_toml(waves).unwrap(), 0).unwrap();
+    let begun = decide(&planned, &[], &Health::default(), 0).next;
+    let views = |online: bool| -> Vec<DeviceView> {
+        let state = |index| match index {
+            0 => UpdateState::Failed(Reason::new("space", "the disk is full")),
+            1 | 2 => UpdateState::Committed,
+            _ => UpdateState::Staging,
+        };
+        let serving = |index| if matches!(index, 1 | 2) { "1.1.0" } else { "1.0.0" };
+        (0..24)
+            .map(|index| DeviceView {
+                online: online || index < 3,
+                ..view(index, serving(index), state(index), 1000)
+            })
+            .collect()
+    };
+    for online in [true, false] {
+        let next = decide(&begun, &views(online), &Health::default(), 1000).next;
+        assert!(matches!(next.phase, Phase::Wave { .. }), "online {online}: {:?}", next.phase);
+        let paused = pause(&next, 2000).unwrap();
+        assert_eq!(decide(&paused, &views(online), &Health::default(), 3000).next, paused);
+    }
+    // At the deadline those that came are all there is to judge by: one of three is too many.
+    let late = decide(&begun, &views(false), &Health::default(), 86_400_000).next;
+    assert_eq!(
+        late.phase.reason(),
+        Some("the update failed on 1 of 3 devices: the disk is full on station-00")
+    );
+}
+
+#[test]
 fn offline_devices_are_skipped_after_the_deadline_and_caught_up_later() {
     let begun = decide(&rollout(), &[], &Health::default(), 0);
     // A wave of which nothing was heard at all does not go on blindly.
