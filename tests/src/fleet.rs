@@ -13,7 +13,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::{
-    programs::{Program, output, until},
+    programs::{Program, board_output, output, until},
     root,
 };
 
@@ -203,13 +203,13 @@ impl Device {
     pub fn enrol(&self, fleet: &Fleet, fingerprint: &str, token: &str) -> Output {
         let url = fleet.url();
         let arguments = ["enrol", &url, "--ca", fingerprint, "--token", token, "--device", &self.name];
-        output("dunlin-agent", &[&arguments[..], &["--config", text(&self.config)]].concat(), &[])
+        board_output(&[&arguments[..], &["--config", text(&self.config)]].concat())
     }
 
     /// Starts its agent; what it prints is added to NAME.log beside its folder.
     pub fn start(&self) -> Program {
         let arguments = ["run", "--config", text(&self.config)];
-        Program::start("dunlin-agent", &arguments, &self.folder.with_extension("log"))
+        Program::start_board(&arguments, &self.folder.with_extension("log"))
     }
 
     /// What the running agent says of itself.

@@ -21,12 +21,23 @@ impl Program {
     /// # Panics
     /// When it is not built or cannot be started.
     pub fn start(name: &str, arguments: &[&str], log: &Path) -> Self {
+        Self::spawn(command(name), arguments, log)
+    }
+
+    /// Starts the agent of a board: see [`board_output`].
+    ///
+    /// # Panics
+    /// When it is not built or cannot be started.
+    pub fn start_board(arguments: &[&str], log: &Path) -> Self {
+        Self::spawn(board(), arguments, log)
+    }
+
+    fn spawn(mut command: Command, arguments: &[&str], log: &Path) -> Self {
         let file = File::options().create(true).append(true).open(log);
         let file = file.unwrap_or_else(|error| panic!("{}: {error}", log.display()));
         let twin = file.try_clone().unwrap_or_else(|error| panic!("{}: {error}", log.display()));
-        let mut command = Command::new(program(name).unwrap_or_else(|error| panic!("{error}")));
         let command = command.args(arguments).stdin(Stdio::null()).stdout(file).stderr(twin);
-        let child = command.spawn().unwrap_or_else(|error| panic!("{name} does not start: {error}"));
+        let child = command.spawn().unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
         Self { child, log: log.to_owned() }
     }
 
@@ -67,9 +78,33 @@ impl Drop for Program {
 /// # Panics
 /// When it is not built or cannot be started.
 pub fn output(name: &str, arguments: &[&str], environment: &[(&str, &Path)]) -> Output {
-    let mut command = Command::new(program(name).unwrap_or_else(|error| panic!("{error}")));
-    let command = command.args(arguments).envs(environment.iter().copied()).stdin(Stdio::null());
-    command.output().unwrap_or_else(|error| panic!("{name} does not start: {error}"))
+    finish(command(name).args(arguments).envs(environment.iter().copied()))
+}
+
+/// Runs the agent of a board to its end: the words of `DUNLIN_BOARD_AGENT`, an emulator and a program built for
+/// another processor. Where that is not set a board is this machine.
+///
+/// # Panics
+/// When it cannot be started.
+pub fn board_output(arguments: &[&str]) -> Output {
+    finish(board().args(arguments))
+}
+
+fn finish(command: &mut Command) -> Output {
+    let output = command.stdin(Stdio::null()).output();
+    output.unwrap_or_else(|error| panic!("{command:?} does not start: {error}"))
+}
+
+fn command(name: &str) -> Command {
+    Command::new(program(name).unwrap_or_else(|error| panic!("{error}")))
+}
+
+fn board() -> Command {
+    let Ok(words) = std::env::var("DUNLIN_BOARD_AGENT") else { return command("dunlin-agent") };
+    let mut words = words.split_whitespace();
+    let mut command = Command::new(words.next().unwrap_or_default());
+    command.args(words);
+    command
 }
 
 /// Looks again until it is so. `look` says what it saw instead.

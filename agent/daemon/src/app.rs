@@ -26,6 +26,7 @@ use crate::{
         recent::Recent,
     },
     sampling::Sampler,
+    service::{self, Progress},
     serving::{self, Models, Shelf},
     source::{Rows, faults::Fault},
     spool::Spool,
@@ -68,6 +69,7 @@ pub struct Shared {
     pub(crate) updates: Arc<Updates>,
     pub(crate) health: Arc<link::Health>,
     pub(crate) counters: Arc<Counters>,
+    progress: Arc<Progress>,
     windows: Windows,
     events: Events,
     changed: Arc<Notify>,
@@ -120,7 +122,7 @@ impl Agent {
 
         let (stop, tasks, changed) = (CancellationToken::new(), TaskTracker::new(), Arc::new(Notify::new()));
         let (desired, wishes) = watch::channel(None);
-        let counters = Arc::new(Counters::default());
+        let (counters, progress) = (Arc::new(Counters::default()), Arc::new(Progress::default()));
         let shared = Arc::new(Shared {
             device: identity.as_ref().map(|identity| identity.server.device.clone()),
             windows: Windows::new(models.clone(), spool.clone(), clock.clone()),
@@ -132,6 +134,7 @@ impl Agent {
             models: models.clone(),
             spool: spool.clone(),
             counters: counters.clone(),
+            progress: progress.clone(),
             changed: changed.clone(),
             desired,
         });
@@ -150,7 +153,7 @@ impl Agent {
         let driver = Driver::new(worker, ledger, events.clone(), updates, changed.clone(), wishes);
         tasks.spawn(driver.run(stop.child_token()));
         let sampler = Sampler::new(config.sampling, spool.clone(), clock.clone());
-        let pipeline = Arc::new(Pipeline { models, recent: Recent::default(), sampler });
+        let pipeline = Arc::new(Pipeline { models, recent: Recent::default(), sampler, progress });
         if let Some(rows) = rows {
             let tell =
                 Arc::new(move |code: &'static str, text: String| events.tell(code, Severity::Warning, text));
@@ -170,6 +173,7 @@ impl Agent {
         }
         let window = Duration::from_secs(config.telemetry.window_seconds);
         tasks.spawn(close_windows(shared.clone(), window, stop.child_token()));
+        tasks.spawn(tell_manager(shared.clone(), window, stop.child_token()));
         match identity {
             Some(identity) => {
                 let parts = Parts {
@@ -203,6 +207,7 @@ async fn close_windows(shared: Arc<Shared>, every: Duration, stop: CancellationT
         let close = move || {
             closing.windows.close();
             closing.events.tell_drops();
+            closing.progress.window();
         };
         if let Err(error) = tokio::task::spawn_blocking(close).await {
             tracing::error!(%error, "closing the windows failed");
@@ -211,6 +216,11 @@ async fn close_windows(shared: Arc<Shared>, every: Duration, stop: CancellationT
             return;
         }
     }
+}
+
+/// Tells systemd how it stands, and that it still works, until the end.
+async fn tell_manager(shared: Arc<Shared>, window: Duration, stop: CancellationToken) {
+    service::notify::run(&shared.progress, window, || status::line(&shared), stop).await;
 }
 
 impl Running {

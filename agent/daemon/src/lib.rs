@@ -2,8 +2,8 @@
 //!
 //! In reading order: [`config`] and [`app`] put it together; [`identity`] says who it is; [`source`] → [`pipeline`] →
 //! [`serving`] is the way of a row; [`telemetry`] and [`sampling`] write records into the [`spool`], which the
-//! [`link`] delivers; [`update`] changes models; [`board`] is the device itself. [`durable`] and [`clock`] are
-//! what all of it stands on; [`commands`] are the verbs of the command line.
+//! [`link`] delivers; [`update`] changes models; [`board`] is the device itself; [`service`] is what systemd hears.
+//! [`durable`] and [`clock`] are what all of it stands on; [`commands`] are the verbs of the command line.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
@@ -17,6 +17,7 @@ pub mod identity;
 pub mod link;
 pub mod pipeline;
 pub mod sampling;
+pub mod service;
 pub mod serving;
 pub mod source;
 pub mod spool;

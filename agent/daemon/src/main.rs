@@ -1,10 +1,9 @@
 //! `dunlin-agent`: the command line of the agent.
 
-use std::{io::IsTerminal as _, path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
-use dunlin_agent::{Config, commands};
-use tracing_subscriber::EnvFilter;
+use dunlin_agent::{Config, commands, service};
 
 /// Runs machine-learning models on a device, reports how they do, and takes signed updates.
 #[derive(Parser)]
@@ -38,10 +37,7 @@ enum Verb {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let filter = EnvFilter::try_from_env("DUNLIN_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    // Colours are for people who look, not for a journal.
-    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).init();
+    service::logs::start();
     if rustls::crypto::ring::default_provider().install_default().is_err() {
         tracing::debug!("a crypto provider was installed before");
     }
@@ -63,7 +59,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Verb::Check(args) => return commands::check::run(&args),
         Verb::Probe(args) => return commands::probe::run(&args),
         Verb::Infer(args) => return commands::infer::run(&args, &config),
-        _ => {}
+        Verb::Enrol(_) | Verb::Run => commands::owner::give_way(&config.data_dir)?,
+        Verb::Status(_) => {}
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let code = runtime.block_on(async {

@@ -1,8 +1,20 @@
-//! The agent's numbers for Prometheus.
+//! How the agent stands: one line for the service manager, numbers for Prometheus.
 
 use std::sync::atomic::Ordering;
 
 use crate::{app::Shared, serving::metrics::Text};
+
+/// One line for `systemctl status`: link, models, what waits.
+pub fn line(agent: &Shared) -> String {
+    let link = match (&agent.device, agent.health.report().connected) {
+        (None, _) => "waits for `dunlin-agent enrol`",
+        (Some(_), true) => "online",
+        (Some(_), false) => "offline",
+    };
+    let models: Vec<String> = agent.models.all().iter().map(|loaded| loaded.model.to_string()).collect();
+    let models = if models.is_empty() { "no model yet".to_owned() } else { models.join(", ") };
+    format!("{link}; {models}; {} records wait", agent.spool.report().records)
+}
 
 /// Prometheus text of a running agent.
 pub fn metrics(agent: &Shared) -> String {

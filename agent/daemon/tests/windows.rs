@@ -79,7 +79,8 @@ impl Station {
         let models = Arc::new(Models::default());
         let sampler = Sampler::new(sampling::Config::default(), spool.clone(), clock.clone());
         let windows = Windows::new(models.clone(), spool.clone(), clock.clone());
-        let pipeline = Pipeline { models, recent: Recent::default(), sampler };
+        let progress = Default::default();
+        let pipeline = Pipeline { models, recent: Recent::default(), sampler, progress };
         let station = Self { clock, spool, windows, pipeline, _folder: folder };
         station.swap("1.0.0");
         station

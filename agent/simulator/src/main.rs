@@ -68,16 +68,17 @@ struct Arguments {
     json: bool,
 }
 
+/// `DUNLIN_LOG` as of the agent, a level only.
+fn level() -> tracing_subscriber::filter::LevelFilter {
+    let wish = std::env::var("DUNLIN_LOG").ok().and_then(|wish| wish.parse().ok());
+    wish.unwrap_or(tracing_subscriber::filter::LevelFilter::WARN)
+}
+
 #[tokio::main]
 async fn main() -> ExitCode {
     // Fails only if a provider is set already, and this is the first line that could.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into()),
-        )
-        .init();
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(level()).init();
     match run(Arguments::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

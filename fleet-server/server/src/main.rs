@@ -5,7 +5,10 @@ use std::{io::IsTerminal as _, net::IpAddr, path::PathBuf, process::ExitCode};
 use clap::{Parser, Subcommand};
 use dunlin_server::{app::App, config::Config, folder::Folder, init};
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::{
+    Layer as _, filter::Targets, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+};
 
 /// The Dunlin fleet server.
 #[derive(Parser)]
@@ -39,10 +42,12 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     // A second installation would find the first one; both are ring.
     drop(rustls::crypto::ring::default_provider().install_default());
-    let filter = EnvFilter::try_from_env("DUNLIN_LOG").unwrap_or_else(|_| EnvFilter::new("info,mqtt5=warn"));
+    let wish = std::env::var("DUNLIN_LOG").ok().and_then(|wish| wish.parse::<Targets>().ok());
+    let usual = || Targets::new().with_default(LevelFilter::INFO).with_target("mqtt5", LevelFilter::WARN);
     // Colours are for people who look, not for a journal.
     let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).init();
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(colours);
+    tracing_subscriber::registry().with(lines.with_filter(wish.unwrap_or_else(usual))).init();
     let outcome = match arguments.verb {
         Verb::Init(arguments) => init::run(&arguments),
         Verb::Run { folder, listen, http_port, mqtt_port } => run(folder, listen, http_port, mqtt_port),

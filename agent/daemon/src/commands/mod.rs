@@ -1,11 +1,13 @@
 //! The verbs of the command line. Each prints for people, or with `--json` for machines.
 //!
-//! Modules: `enrol`, `run`, `status`, `check`, `probe`, `infer`; `load` reads what a person named.
+//! Modules: `enrol`, `run`, `status`, `check`, `probe`, `infer`; `load` reads what a person named,
+//! `owner` is who writes into the data folder.
 
 pub mod check;
 pub mod enrol;
 pub mod infer;
 pub mod load;
+pub mod owner;
 pub mod probe;
 pub mod run;
 pub mod status;

@@ -11,6 +11,7 @@ use dunlin_runtime::{
 use super::{recent::Recent, truth::truth};
 use crate::{
     sampling::Sampler,
+    service::Progress,
     serving::{LoadedModel, Models},
 };
 
@@ -23,6 +24,8 @@ pub struct Pipeline {
     pub recent: Recent,
     /// Captures inputs.
     pub sampler: Sampler,
+    /// Counts inferences for the watchdog.
+    pub progress: Arc<Progress>,
 }
 
 impl Pipeline {
@@ -34,6 +37,7 @@ impl Pipeline {
         inputs: &[Tensor],
         label: Option<&str>,
     ) -> Result<Vec<Tensor>, RunError> {
+        let _running = self.progress.inference();
         let outputs = loaded.run(inputs)?;
         if let Some(challenger) = self.models.challenger(&loaded.model.name) {
             let counter = match challenger.runner().run(inputs) {
