@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use dunlin_protocol::spec::{InputSpec, ModelSpec};
 use dunlin_protocol::tensor::Tensor;
-use tract_onnx::tract_hir::internal::{DimLike, IntoTValue, TVec, TypedRunnableModel, tvec};
+use tract_onnx::tract_hir::internal::{
+    DimLike, IntoTValue, IntoTensor, TVec, TractResult, TypedRunnableModel, tvec,
+};
 
 use crate::error::{LoadError, RunError};
 use crate::prepare::{Prepared, chain, prepare};
@@ -64,7 +66,7 @@ impl Model {
                 .ok_or_else(|| RunError::MissingInput { input: want.name.clone(), expected: expected() })?;
             check_shape(want, given)?;
             check_lengths(want, given, symbols, &mut lengths)?;
-            values.push(convert::into_engine(given, want.datatype)?.into_tvalue());
+            values.push(convert::into_engine(given, want.datatype)?);
         }
         if inputs.len() > self.spec.inputs.len() {
             let extra = inputs.iter().enumerate().find(|(index, tensor)| {
@@ -75,9 +77,13 @@ impl Model {
             return Err(RunError::UnknownInput { input, expected: expected() });
         }
         let failed = |error: &dyn std::fmt::Display| RunError::Engine { reason: error.to_string() };
-        let outputs = guarded(|| self.plan.run(values))
-            .map_err(|reason| failed(&reason))?
-            .map_err(|error| failed(&chain(&error)))?;
+        let plan = self.plan.clone();
+        let run = move || -> TractResult<TVec<_>> {
+            let outputs = plan.run(values.into_iter().map(IntoTValue::into_tvalue).collect())?;
+            Ok(outputs.into_iter().map(IntoTensor::into_tensor).collect())
+        };
+        let outputs =
+            guarded(run).map_err(|reason| failed(&reason))?.map_err(|error| failed(&chain(&error)))?;
         let named = outputs.iter().zip(&self.spec.outputs);
         named
             .map(|(value, output)| convert::from_engine(&output.name, value).map_err(|e| failed(&e)))

@@ -25,21 +25,24 @@ pub fn prepare(mut model: pb::ModelProto) -> Result<Prepared, LoadError> {
     let kept = rewrite::axes(&model, Naming::Kept);
     let one_batch = rewrite::axes(&model, Naming::OneBatch);
     let same = kept == one_batch;
-    match plan(&mut model, kept) {
-        Err(first @ LoadError::Engine { .. }) if !same => plan(&mut model, one_batch).map_err(|_| first),
+    if same {
+        return plan(model, kept);
+    }
+    match plan(model.clone(), kept) {
+        Err(first @ LoadError::Engine { .. }) => plan(model, one_batch).map_err(|_| first),
         done => done,
     }
 }
 
-fn plan(model: &mut pb::ModelProto, axes: Axes) -> Result<Prepared, LoadError> {
-    rewrite::name_axes(model, &axes);
+fn plan(mut model: pb::ModelProto, axes: Axes) -> Result<Prepared, LoadError> {
+    rewrite::name_axes(&mut model, &axes);
     let engine = |reason| LoadError::Engine { reason };
-    let plan = guarded(|| -> Result<_, LoadError> {
+    let plan = guarded(move || -> Result<_, LoadError> {
         let failed = |error: TractError| engine(chain(&error));
         let mut graph = operators::framework()
             .with_ignore_output_types(true)
             .with_ignore_value_info(true)
-            .model_for_proto_model(model)
+            .model_for_proto_model(&model)
             .map_err(failed)?;
         bounds::check(&mut graph)?;
         let mut graph = graph.into_typed().and_then(|graph| graph.into_decluttered()).map_err(failed)?;
