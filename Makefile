@@ -4,14 +4,14 @@ SHELL := /usr/bin/env bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup build demo test format lint deny unit look bench clean
+.PHONY: help setup build demo test format lint deny unit look bench cross cross-test cross-all packages size clean
 
 CARGO_TARGET_DIR ?= $(CURDIR)/target
 export CARGO_TARGET_DIR
 ONCE_FLAG := $(if $(filter 1 yes true,$(ONCE)),--once)
 
 help: ## Say what there is
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
 
 setup: ## Check for Rust and a C compiler; as root, install what Debian has
 	@scripts/setup
@@ -46,6 +46,26 @@ look: build ## The demo once, every dashboard page opened in headless Chromium; 
 
 bench: ## Measure what things cost, next to their budgets
 	@scripts/bench
+
+TARGET ?= aarch64-unknown-linux-gnu
+PROGRAMS ?= dunlin-agent
+
+cross: ## Build the agent for a board: TARGET=aarch64-unknown-linux-gnu or another of cross/targets.txt
+	@scripts/setup boards
+	@cross/build "$(TARGET)" $(PROGRAMS)
+
+cross-test: build ## Run what `make cross` built on an emulator: the runtime's tests, and the whole life of a board
+	@cross/test $(TARGET)
+
+cross-all: ## Build the agent for every board
+	@scripts/setup boards
+	@cross/build all
+
+packages: cross ## Make the packages for a board; PROGRAMS="dunlin-agent dunlin-server dunlin" makes the server's too
+	@cross/package $(TARGET)
+
+size: ## Say where the bytes of what `make cross` built are, against cross/sizes.txt; UPDATE=1 accepts them
+	@scripts/size $(TARGET) $(if $(UPDATE),--update)
 
 clean: ## Remove everything that was built, and the demo's folder
 	cargo clean
