@@ -3,7 +3,8 @@
 //! In reading order: [`config`] and [`app`] put it together; [`identity`] says who it is; [`source`] → [`pipeline`] →
 //! [`serving`] is the way of a row; [`telemetry`] and [`sampling`] write records into the [`spool`], which the
 //! [`link`] delivers; [`update`] changes models; [`board`] is the device itself. [`durable`] and [`clock`] are
-//! what all of it stands on; [`commands`] are the verbs of the command line.
+//! what all of it stands on; [`doctor`] says what is wrong with a board; [`commands`] are the verbs of the command
+//! line.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
@@ -12,6 +13,7 @@ pub mod board;
 pub mod clock;
 pub mod commands;
 pub mod config;
+pub mod doctor;
 pub mod durable;
 pub mod identity;
 pub mod link;
