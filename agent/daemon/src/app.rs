@@ -207,6 +207,9 @@ async fn close_windows(shared: Arc<Shared>, every: Duration, stop: CancellationT
         let close = move || {
             closing.windows.close();
             closing.events.tell_drops();
+            for (mode, about) in closing.board.begun() {
+                closing.events.tell(mode, Severity::Warning, about);
+            }
             closing.progress.window();
         };
         if let Err(error) = tokio::task::spawn_blocking(close).await {
@@ -227,6 +230,11 @@ impl Running {
     /// Where the local API answers.
     pub fn address(&self) -> Option<&str> {
         self.address.as_deref()
+    }
+
+    /// Records an event.
+    pub fn tell(&self, code: &str, severity: Severity, message: String) {
+        self.shared.events.tell(code, severity, message);
     }
 
     /// Status, models, spool and link of this agent.

@@ -5,7 +5,7 @@ use std::{fs, path::Path, path::PathBuf};
 use anyhow::{Context as _, bail};
 use serde::{Deserialize, Serialize};
 
-use crate::{board, link, sampling, serving, source, spool, telemetry, update};
+use crate::{board, identity, link, sampling, serving, source, spool, telemetry, update};
 
 /// Where the configuration is looked for.
 pub const DEFAULT_PATH: &str = "/etc/dunlin/agent.toml";
@@ -16,6 +16,8 @@ pub const DEFAULT_PATH: &str = "/etc/dunlin/agent.toml";
 pub struct Config {
     /// Folder of identity, trust, models and spool.
     pub data_dir: PathBuf,
+    /// Enrolment without hands.
+    pub enrol: identity::Config,
     /// Local API and model slots.
     pub serving: serving::Config,
     /// Where rows come from.
@@ -38,6 +40,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             data_dir: PathBuf::from("/var/lib/dunlin-agent"),
+            enrol: Default::default(),
             serving: Default::default(),
             source: Default::default(),
             telemetry: Default::default(),
@@ -95,7 +98,7 @@ impl Config {
 }
 
 /// Adds "did you mean" to serde's message about an unknown key.
-fn explain(message: &str) -> anyhow::Error {
+pub(crate) fn explain(message: &str) -> anyhow::Error {
     let Some((_, after)) = message.split_once("unknown field `") else {
         return anyhow::anyhow!("{}", message.trim_end());
     };

@@ -2,8 +2,9 @@
 //!
 //! In reading order: [`config`] and [`app`] put it together; [`identity`] says who it is; [`source`] → [`pipeline`] →
 //! [`serving`] is the way of a row; [`telemetry`] and [`sampling`] write records into the [`spool`], which the
-//! [`link`] delivers; [`update`] changes models; [`board`] is the device itself; [`service`] is what systemd hears.
-//! [`durable`] and [`clock`] are what all of it stands on; [`commands`] are the verbs of the command line.
+//! [`link`] delivers; [`update`] changes models; [`board`] is the device itself, [`doctor`] says what is wrong with it;
+//! [`service`] is what systemd hears. [`durable`] and [`clock`] are what all of it stands on; [`commands`] are the verbs
+//! of the command line.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
@@ -12,6 +13,7 @@ pub mod board;
 pub mod clock;
 pub mod commands;
 pub mod config;
+pub mod doctor;
 pub mod durable;
 pub mod identity;
 pub mod link;

@@ -27,6 +27,8 @@ enum Verb {
     Run,
     /// Show what it runs, how it is connected and what waits.
     Status(commands::status::Args),
+    /// Examine this board: what is wrong, and what to do about each.
+    Doctor(commands::doctor::Args),
     /// Say what is in a model and whether it runs here.
     Check(commands::check::Args),
     /// Judge a bundle before it is signed.
@@ -51,6 +53,10 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    if let Verb::Doctor(args) = cli.verb {
+        // A configuration that cannot be read is a finding too.
+        return block_on(commands::doctor::run(args, cli.config, cli.data_dir));
+    }
     let mut config = Config::load(cli.config.as_deref())?;
     if let Some(data_dir) = cli.data_dir {
         config.data_dir = data_dir;
@@ -62,14 +68,18 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Verb::Enrol(_) | Verb::Run => commands::owner::give_way(&config.data_dir)?,
         Verb::Status(_) => {}
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let code = runtime.block_on(async {
+    block_on(async {
         match cli.verb {
-            Verb::Enrol(args) => commands::enrol::run(args, config.data_dir).await,
+            Verb::Enrol(args) => commands::enrol::run(args, config).await,
             Verb::Status(args) => commands::status::run(args, config).await,
             _ => commands::run::run(config).await,
         }
-    });
+    })
+}
+
+fn block_on(verb: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let code = runtime.block_on(verb);
     // A read of standard input that never returns must not hold up the end.
     runtime.shutdown_background();
     code

@@ -66,6 +66,26 @@ async fn each_refusal_has_a_code_and_a_cure() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_bulk_token_enrols_as_many_boards_as_it_says_even_when_all_come_at_once() {
+    let rig = std::sync::Arc::new(Rig::start().await);
+    let token = rig.token(NewToken { uses: Some(5), ..enrol_token(None) }).await;
+    let boards: Vec<_> = (0..8)
+        .map(|board| {
+            let (rig, token) = (rig.clone(), token.clone());
+            let name = format!("board-{board}");
+            tokio::spawn(async move { rig.enrol_with(&token, &name, csr(&name, &key())).await })
+        })
+        .collect();
+    let mut refused = Vec::new();
+    for board in boards {
+        refused.extend(board.await.unwrap().err().map(|error| error.code));
+    }
+    assert_eq!(refused, ["token-used"; 3]);
+    assert_eq!(rig.count("devices").await, 5);
+    std::sync::Arc::into_inner(rig).unwrap().stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_new_enrolment_ends_the_old_certificate() {
     let rig = Rig::start().await;
     let old = rig.device("me").await;

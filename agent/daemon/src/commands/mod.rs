@@ -1,9 +1,10 @@
 //! The verbs of the command line. Each prints for people, or with `--json` for machines.
 //!
-//! Modules: `enrol`, `run`, `status`, `check`, `probe`, `infer`; `load` reads what a person named,
+//! Modules: `enrol`, `run`, `status`, `doctor`, `check`, `probe`, `infer`; `load` reads what a person named,
 //! `owner` is who writes into the data folder.
 
 pub mod check;
+pub mod doctor;
 pub mod enrol;
 pub mod infer;
 pub mod load;

@@ -33,7 +33,7 @@ pub async fn run(args: Args, config: Config) -> anyhow::Result<ExitCode> {
 }
 
 /// Asks a running agent. Spoken by hand over one short connection, since it may be a Unix socket.
-async fn ask(listen: &str) -> anyhow::Result<Value> {
+pub(super) async fn ask(listen: &str) -> anyhow::Result<Value> {
     match listen.strip_prefix("unix:") {
         Some(path) => get(tokio::net::UnixStream::connect(path).await?).await,
         None => get(tokio::net::TcpStream::connect(listen).await?).await,

@@ -18,7 +18,7 @@ use crate::clock::{Clock, SystemClock};
 const MAX_ANSWER: usize = 2 << 20;
 
 /// What to enrol with.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct EnrolRequest {
     /// `https://HOST:PORT` of the fleet server.
     pub server_url: String,
@@ -30,6 +30,13 @@ pub struct EnrolRequest {
     pub device: DeviceId,
     /// The agent's data folder.
     pub data_dir: PathBuf,
+}
+
+impl std::fmt::Debug for EnrolRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let shown = (&self.server_url, &self.device);
+        f.debug_tuple("EnrolRequest").field(&shown).finish()
+    }
 }
 
 /// One line of the check list.
@@ -74,6 +81,28 @@ struct Refusal {
     message: String,
     #[serde(default)]
     cure: String,
+}
+
+/// The server said no, with its reason and cure.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("enrolment refused ({code}): {message}; {cure}")]
+pub struct Refused {
+    /// HTTP status.
+    pub status: u16,
+    /// A stable word.
+    pub code: String,
+    /// One sentence.
+    pub message: String,
+    /// What to do.
+    pub cure: String,
+}
+
+impl Refused {
+    /// True when the same question will get the same answer: the token, the name or the request is not good. A name
+    /// that is taken may become free, and a server that is busy has time later.
+    pub fn is_final(&self) -> bool {
+        matches!(self.status, 400 | 401 | 403 | 422)
+    }
 }
 
 /// Enrols a device. `heard` sees each check as it passes.
@@ -161,7 +190,9 @@ async fn ask(url: &str, pin: Fingerprint, body: &Body<'_>) -> anyhow::Result<Ans
             .with_context(|| format!("{url} does not answer like a Dunlin server"));
     }
     match serde_json::from_slice::<Refusal>(&bytes) {
-        Ok(refusal) => bail!("enrolment refused ({}): {}; {}", refusal.code, refusal.message, refusal.cure),
+        Ok(Refusal { code, message, cure }) => {
+            Err(Refused { status: status.as_u16(), code, message, cure }.into())
+        }
         Err(_) => bail!("enrolment refused: {url} answered {status}; is it a Dunlin server?"),
     }
 }

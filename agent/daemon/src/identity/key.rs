@@ -1,4 +1,5 @@
-//! The device's key and the request for its certificate. The one module that names a certificate library.
+//! The device's key, the request for its certificate, and what stands in one. The one module that names a
+//! certificate library.
 
 use anyhow::Context as _;
 use dunlin_protocol::DeviceId;
@@ -29,9 +30,27 @@ pub fn request(device: &DeviceId, key_pem: Option<&str>) -> anyhow::Result<Reque
     Ok(Request { key_pem: key.serialize_pem(), csr_pem, words })
 }
 
+/// From when to when a certificate holds, in milliseconds since 1970.
+pub fn validity(der: &[u8]) -> anyhow::Result<[i64; 2]> {
+    let (_, certificate) =
+        x509_parser::parse_x509_certificate(der).context("the certificate cannot be read")?;
+    let validity = certificate.validity();
+    Ok([validity.not_before, validity.not_after].map(|at| at.timestamp().saturating_mul(1000)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_certificate_says_when_it_holds() {
+        let mut params = CertificateParams::new(vec!["a".into()]).unwrap();
+        (params.not_before, params.not_after) =
+            (rcgen::date_time_ymd(2025, 1, 1), rcgen::date_time_ymd(2055, 1, 1));
+        let certificate = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
+        assert_eq!(validity(certificate.der()).unwrap(), [1_735_689_600_000, 2_682_374_400_000]);
+        assert!(validity(b"nothing").is_err());
+    }
 
     #[test]
     fn the_same_key_gives_the_same_words_and_a_request_of_its_own() {

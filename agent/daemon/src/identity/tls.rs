@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use dunlin_trust::pin::PinnedAuthority;
 use rustls::{ClientConfig, RootCertStore, crypto::CryptoProvider};
 
 use super::Identity;
@@ -21,6 +22,11 @@ pub fn enrolled(identity: &Identity) -> anyhow::Result<ClientConfig> {
         .with_root_certificates(roots)
         .with_client_auth_cert(identity.certificates.clone(), identity.key.clone_key())
         .context("identity/cert.pem and key.pem do not fit together; enrol the device again")
+}
+
+/// TLS of a device that knows its server by a fingerprint only.
+pub fn pinned(ca_fingerprint: &str) -> anyhow::Result<ClientConfig> {
+    Ok(PinnedAuthority::new(ca_fingerprint.parse()?).client_config()?)
 }
 
 /// An HTTP client over such a TLS configuration.

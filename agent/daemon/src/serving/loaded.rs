@@ -138,6 +138,16 @@ impl LoadedModel {
     }
 }
 
+/// Holds a model against its bundle's golden vectors; without any there is nothing to hold it against.
+pub fn prove(loaded: &LoadedModel, bundle: &Bundle) -> anyhow::Result<()> {
+    let Some(vectors) = &bundle.golden else { return Ok(()) };
+    let report = dunlin_runtime::golden::check(loaded.runner(), vectors);
+    let first = report.failures.first();
+    let shown = first.map(|f| format!("{} row {}: {} instead of {}", f.output, f.row, f.found, f.expected));
+    anyhow::ensure!(report.ok, "golden vectors differ: {}", shown.unwrap_or_default());
+    Ok(())
+}
+
 /// SHA-256 in lower-case hex.
 pub fn sha256_hex(bytes: &[u8]) -> String {
     let hash = ring::digest::digest(&ring::digest::SHA256, bytes);

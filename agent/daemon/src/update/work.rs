@@ -185,12 +185,8 @@ impl Worker {
         let (sha256, clock) = (record.sha256.clone().unwrap_or_default(), self.clock.clone());
         blocking("self-test", move || {
             let (loaded, bundle) = LoadedModel::open(&path, &model, &sha256, &*clock)?;
-            if let Some(vectors) = bundle.golden.as_ref().filter(|_| golden) {
-                let report = dunlin_runtime::golden::check(loaded.runner(), vectors);
-                let first = report.failures.first();
-                let shown = first
-                    .map(|f| format!("{} row {}: {} instead of {}", f.output, f.row, f.found, f.expected));
-                anyhow::ensure!(report.ok, "golden vectors differ: {}", shown.unwrap_or_default());
+            if golden {
+                crate::serving::loaded::prove(&loaded, &bundle)?;
             }
             Ok(loaded)
         })

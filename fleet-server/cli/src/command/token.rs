@@ -26,6 +26,9 @@ pub enum Command {
         /// The only device that may enrol with it; needed to enrol a device again that is known here.
         #[arg(long, value_name = "NAME", conflicts_with = "api")]
         device: Option<DeviceId>,
+        /// Print a seed file for an image of many boards, instead of the line for one.
+        #[arg(long, conflicts_with_all = ["api", "device"])]
+        seed: bool,
         /// What it is for, to recognise it by.
         #[arg(long, default_value = "")]
         label: String,
@@ -43,7 +46,7 @@ pub enum Command {
 pub async fn run(session: &Session, command: Command) -> anyhow::Result<()> {
     let api = session.api()?;
     match command {
-        Command::Create { api: for_api, uses, hours, seconds, device, label } => {
+        Command::Create { api: for_api, uses, hours, seconds, device, seed: for_image, label } => {
             let kind = if for_api { "api" } else { "enrol" };
             let (good_for, seconds) = match seconds {
                 Some(seconds) => (format!("{seconds} s"), seconds),
@@ -56,6 +59,9 @@ pub async fn run(session: &Session, command: Command) -> anyhow::Result<()> {
             session.print(&token, |token| {
                 if for_api {
                     println!("{}", field(token, "/token"));
+                } else if for_image {
+                    let about = format!("For {uses} boards, good for {good_for} after it was made");
+                    println!("{}", seed(&about, &field(token, "/enrol_line")));
                 } else {
                     println!("On the device:\n\n  sudo dunlin-agent enrol {}\n", field(token, "/enrol_line"));
                     println!("Good for {uses} device(s) and {good_for}; it is not shown again.");
@@ -82,5 +88,33 @@ pub async fn run(session: &Session, command: Command) -> anyhow::Result<()> {
             let value = api.delete(&format!("/tokens/{id}")).await?;
             session.print(&value, |_| println!("Token {id} is revoked."))
         }
+    }
+}
+
+/// A seed file, from the line that the server gives: `URL --ca FINGERPRINT --token TOKEN`.
+fn seed(about: &str, line: &str) -> String {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let after = |flag| words.iter().skip_while(|word| **word != flag).nth(1).copied().unwrap_or_default();
+    format!(
+        "# {about}.\n# Put this on the boot partition of the image, as dunlin-seed.toml; each board erases its token.\n\
+         server = \"{}\"\nca = \"{}\"\ntoken = \"{}\"\n\
+         # The name of each board; without it its host's name, or else its serial number.\n\
+         # device = \"station-{{serial}}\"",
+        words.first().copied().unwrap_or_default(),
+        after("--ca"),
+        after("--token"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_holds_what_the_line_says() {
+        let text = seed("For 500 boards", "https://fleet:8443 --ca sha256:abcd --token s3cret");
+        let values: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+        assert_eq!(values, ["server = \"https://fleet:8443\"", "ca = \"sha256:abcd\"", "token = \"s3cret\""]);
+        assert!(text.starts_with("# For 500 boards.\n") && text.contains("{serial}"), "{text}");
     }
 }
