@@ -206,6 +206,11 @@ impl Device {
         board_output(&[&arguments[..], &["--config", text(&self.config)]].concat())
     }
 
+    /// Runs another verb of its agent to the end.
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        board_output(&[arguments, &["--config", text(&self.config)]].concat())
+    }
+
     /// Starts its agent; what it prints is added to NAME.log beside its folder.
     pub fn start(&self) -> Program {
         let arguments = ["run", "--config", text(&self.config)];

@@ -95,7 +95,8 @@ mod tests {
     #[test]
     fn only_a_clock_that_still_waits_and_has_no_chip_is_unknown() {
         let now = dunlin_trust::build_time().as_millisecond() + 1;
-        let table: [(&[(&str, &str)], i64, ClockQuality); 6] = [
+        type Files = &'static [(&'static str, &'static str)];
+        let table: [(Files, i64, ClockQuality); 6] = [
             (&[], now, ClockQuality::Synchronised),
             (&[], now - 2, ClockQuality::Wrong),
             (&[("run/systemd/timesync/x", "")], now, ClockQuality::Unknown),

@@ -66,7 +66,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Verb::Probe(args) => return commands::probe::run(&args),
         Verb::Infer(args) => return commands::infer::run(&args, &config),
         Verb::Enrol(_) | Verb::Run => commands::owner::give_way(&config.data_dir)?,
-        Verb::Status(_) => {}
+        Verb::Status(_) | Verb::Doctor(_) => {}
     }
     block_on(async {
         match cli.verb {

@@ -7,7 +7,7 @@ if [ "$1" -eq 1 ]; then
     fi
     if [ ! -e /var/lib/dunlin-server ]; then
         echo "dunlin-server: make its folder, then start it:"
-        echo "  sudo dunlin-server init /var/lib/dunlin-server --host NAME --owner-keys /root/dunlin-owner-keys"
+        echo "  sudo dunlin-server init /var/lib/dunlin-server --host NAME --owner-keys ~/dunlin-owner-keys"
         echo "  sudo systemctl start dunlin-server"
     fi
 fi

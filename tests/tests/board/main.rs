@@ -118,6 +118,18 @@ fn a_board_enrols_takes_models_and_goes_back_from_one_that_ends_it() {
         if status["rows"]["answered"].as_u64() > Some(20) { Ok(()) } else { Err(status.to_string()) }
     });
 
+    // It examines itself, and is not disturbed by that.
+    let connections = device.status().unwrap()["link"]["connections"].clone();
+    let lines = json(&device.run(&["doctor", "--json"]));
+    let verdict = |name: &str| {
+        let lines = lines["lines"].as_array().unwrap();
+        lines.iter().find(|line| line["name"] == name).map(|line| line["verdict"].clone()).unwrap_or_default()
+    };
+    for name in ["server", "certificate", "broker", "model", "agent"] {
+        assert_eq!(verdict(name), "ok", "{name}: {lines:#}");
+    }
+    assert_eq!(device.status().unwrap()["link"]["connections"], connections, "still the same connection");
+
     // A model on trial under which the agent ends again and again.
     drop(agent);
     let device = fleet.device("station", &settings(600));

@@ -164,7 +164,8 @@ mod tests {
 
     #[test]
     fn a_boards_habits_are_modes_and_told_once_when_they_begin() {
-        let root = tree(&[(FIRMWARE, "0"), ("proc/self/mountinfo", "22 1 179:2 / / ro - ext4 /dev/root ro\n")]);
+        let root =
+            tree(&[(FIRMWARE, "0"), ("proc/self/mountinfo", "22 1 179:2 / / ro - ext4 /dev/root ro\n")]);
         let board = Board::new(Path::new("/"), vec!["bench".into()]).below(root.path());
         assert_eq!(board.modes(ClockQuality::Synchronised), ["bench", "read-only-root"]);
         let codes = |board: &Board| board.begun().iter().map(|(code, _)| *code).collect::<Vec<_>>();

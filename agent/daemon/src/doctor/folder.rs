@@ -207,7 +207,12 @@ mod tests {
 
     #[test]
     fn the_data_folder_is_a_table() {
-        let mount = |kind: &str, read_only| Mount { point: "/data".into(), kind: kind.into(), read_only };
+        let mount = |kind: &str, read_only| Mount {
+            point: "/data".into(),
+            kind: kind.into(),
+            read_only,
+            frozen: false,
+        };
         let good = Found::Folder { owner: 998, mode: 0o40700 };
         let (disk, memory, locked) = (mount("ext4", false), mount("tmpfs", false), mount("ext4", true));
         let table = [

@@ -14,6 +14,7 @@ use mqtt5::broker::{
 };
 use ring::digest;
 use tokio::{
+    io::AsyncBufReadExt as _,
     net::{TcpListener, TcpStream},
     sync::{Semaphore, broadcast},
     time::timeout,
@@ -157,7 +158,7 @@ async fn serve(shared: &Shared, acceptor: &TlsAcceptor, stream: TcpStream, peer:
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%peer, %error, "small packets may be delayed");
     }
-    let stream = match timeout(HANDSHAKE, acceptor.accept(stream)).await {
+    let mut stream = match timeout(HANDSHAKE, acceptor.accept(stream)).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => return tracing::warn!(%peer, %error, "a device was refused in the TLS handshake"),
         Err(_) => return tracing::warn!(%peer, "a TLS handshake took too long"),
@@ -166,6 +167,10 @@ async fn serve(shared: &Shared, acceptor: &TlsAcceptor, stream: TcpStream, peer:
         Ok(identity) => identity,
         Err(reason) => return tracing::warn!(%peer, %reason, "a device was refused"),
     };
+    // Whoever only looks whether the broker is there, as `dunlin-agent doctor` does, ends no other connection by it.
+    if !matches!(timeout(HANDSHAKE, stream.fill_buf()).await, Ok(Ok(first)) if !first.is_empty()) {
+        return tracing::debug!(device.id = %device, "a device connected and said nothing");
+    }
     if let Err(reason) = shared.hooks.admit(&device, &fingerprint).await {
         return shared.hooks.refused(&device, format!("connect: {reason}")).await;
     }
