@@ -171,3 +171,21 @@ fn a_board_gives_the_numbers_that_this_machine_gives() {
         assert_alike(&here["outputs"], &board["outputs"]);
     }
 }
+
+#[test]
+fn a_panic_of_the_engine_is_an_error_and_ends_no_agent() {
+    let folder = tempfile::tempdir().unwrap();
+    let ask = |index: u32| {
+        let path = folder.path().join("request.json");
+        let input = serde_json::json!({"name": "index", "datatype": "INT64", "shape": [1], "data": [index]});
+        std::fs::write(&path, serde_json::json!({ "inputs": [input] }).to_string()).unwrap();
+        let model = root().join("tests/data/table_lookup.onnx");
+        board_output(&["infer", "--model", text(&model), "--input", text(&path)])
+    };
+    assert_eq!(String::from_utf8_lossy(&ask(2).stdout).trim(), "30");
+    let failed = ask(7);
+    // Exit 1, by itself: a program that aborts has no exit code.
+    assert_eq!(failed.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&failed.stderr);
+    assert!(said.contains("the engine gave up on it") && said.contains("the index is 7"), "{said}");
+}
