@@ -12,12 +12,22 @@ pub enum Datatype {
     Bool,
     /// Unsigned 8-bit integer.
     Uint8,
+    /// Unsigned 16-bit integer.
+    Uint16,
+    /// Unsigned 32-bit integer.
+    Uint32,
+    /// Unsigned 64-bit integer.
+    Uint64,
     /// Signed 8-bit integer.
     Int8,
+    /// Signed 16-bit integer.
+    Int16,
     /// Signed 32-bit integer.
     Int32,
     /// Signed 64-bit integer.
     Int64,
+    /// IEEE 754 half precision.
+    Fp16,
     /// IEEE 754 single precision.
     Fp32,
     /// IEEE 754 double precision.
@@ -32,9 +42,14 @@ impl fmt::Display for Datatype {
         f.write_str(match self {
             Datatype::Bool => "BOOL",
             Datatype::Uint8 => "UINT8",
+            Datatype::Uint16 => "UINT16",
+            Datatype::Uint32 => "UINT32",
+            Datatype::Uint64 => "UINT64",
             Datatype::Int8 => "INT8",
+            Datatype::Int16 => "INT16",
             Datatype::Int32 => "INT32",
             Datatype::Int64 => "INT64",
+            Datatype::Fp16 => "FP16",
             Datatype::Fp32 => "FP32",
             Datatype::Fp64 => "FP64",
             Datatype::Bytes => "BYTES",
@@ -50,12 +65,22 @@ pub enum TensorData {
     Bool(Vec<bool>),
     /// Unsigned 8-bit integers.
     Uint8(#[serde(with = "serde_bytes")] Vec<u8>),
+    /// Unsigned 16-bit integers.
+    Uint16(Vec<u16>),
+    /// Unsigned 32-bit integers.
+    Uint32(Vec<u32>),
+    /// Unsigned 64-bit integers.
+    Uint64(Vec<u64>),
     /// Signed 8-bit integers.
     Int8(Vec<i8>),
+    /// Signed 16-bit integers.
+    Int16(Vec<i16>),
     /// Signed 32-bit integers.
     Int32(Vec<i32>),
     /// Signed 64-bit integers.
     Int64(Vec<i64>),
+    /// Half precision, as bits (see [`half`]).
+    Fp16(Vec<u16>),
     /// Single precision.
     Fp32(Vec<f32>),
     /// Double precision.
@@ -70,9 +95,14 @@ impl TensorData {
         match self {
             TensorData::Bool(_) => Datatype::Bool,
             TensorData::Uint8(_) => Datatype::Uint8,
+            TensorData::Uint16(_) => Datatype::Uint16,
+            TensorData::Uint32(_) => Datatype::Uint32,
+            TensorData::Uint64(_) => Datatype::Uint64,
             TensorData::Int8(_) => Datatype::Int8,
+            TensorData::Int16(_) => Datatype::Int16,
             TensorData::Int32(_) => Datatype::Int32,
             TensorData::Int64(_) => Datatype::Int64,
+            TensorData::Fp16(_) => Datatype::Fp16,
             TensorData::Fp32(_) => Datatype::Fp32,
             TensorData::Fp64(_) => Datatype::Fp64,
             TensorData::Bytes(_) => Datatype::Bytes,
@@ -84,7 +114,11 @@ impl TensorData {
         match self {
             TensorData::Bool(v) => v.len(),
             TensorData::Uint8(v) => v.len(),
+            TensorData::Uint16(v) | TensorData::Fp16(v) => v.len(),
+            TensorData::Uint32(v) => v.len(),
+            TensorData::Uint64(v) => v.len(),
             TensorData::Int8(v) => v.len(),
+            TensorData::Int16(v) => v.len(),
             TensorData::Int32(v) => v.len(),
             TensorData::Int64(v) => v.len(),
             TensorData::Fp32(v) => v.len(),
@@ -103,9 +137,14 @@ impl TensorData {
         match self {
             TensorData::Bool(v) => v.get(index).map(|b| f64::from(u8::from(*b))),
             TensorData::Uint8(v) => v.get(index).map(|x| f64::from(*x)),
+            TensorData::Uint16(v) => v.get(index).map(|x| f64::from(*x)),
+            TensorData::Uint32(v) => v.get(index).map(|x| f64::from(*x)),
+            TensorData::Uint64(v) => v.get(index).map(|x| *x as f64),
             TensorData::Int8(v) => v.get(index).map(|x| f64::from(*x)),
+            TensorData::Int16(v) => v.get(index).map(|x| f64::from(*x)),
             TensorData::Int32(v) => v.get(index).map(|x| f64::from(*x)),
             TensorData::Int64(v) => v.get(index).map(|x| *x as f64),
+            TensorData::Fp16(v) => v.get(index).map(|x| half::f16::from_bits(*x).to_f64()),
             TensorData::Fp32(v) => v.get(index).map(|x| f64::from(*x)),
             TensorData::Fp64(v) => v.get(index).copied(),
             TensorData::Bytes(_) => None,
@@ -146,7 +185,12 @@ impl Tensor {
         match (&mut self.data, other.data) {
             (TensorData::Bool(all), TensorData::Bool(more)) => all.extend(more),
             (TensorData::Uint8(all), TensorData::Uint8(more)) => all.extend(more),
+            (TensorData::Uint16(all), TensorData::Uint16(more))
+            | (TensorData::Fp16(all), TensorData::Fp16(more)) => all.extend(more),
+            (TensorData::Uint32(all), TensorData::Uint32(more)) => all.extend(more),
+            (TensorData::Uint64(all), TensorData::Uint64(more)) => all.extend(more),
             (TensorData::Int8(all), TensorData::Int8(more)) => all.extend(more),
+            (TensorData::Int16(all), TensorData::Int16(more)) => all.extend(more),
             (TensorData::Int32(all), TensorData::Int32(more)) => all.extend(more),
             (TensorData::Int64(all), TensorData::Int64(more)) => all.extend(more),
             (TensorData::Fp32(all), TensorData::Fp32(more)) => all.extend(more),

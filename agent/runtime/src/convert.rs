@@ -1,5 +1,6 @@
 //! Tensors of the protocol to tensors of the engine and back.
 
+use ::half::f16;
 use dunlin_protocol::tensor::{Datatype, Tensor, TensorData};
 use tract_onnx::tract_hir::internal::{DatumType, IntoTensor, TDim, Tensor as EngineTensor, TractResult};
 use tract_onnx::tract_hir::tract_ndarray::{ArrayD, IxDyn};
@@ -11,9 +12,14 @@ pub fn datatype(datum: DatumType) -> Option<Datatype> {
     Some(match datum {
         DatumType::Bool => Datatype::Bool,
         DatumType::U8 => Datatype::Uint8,
+        DatumType::U16 => Datatype::Uint16,
+        DatumType::U32 => Datatype::Uint32,
+        DatumType::U64 => Datatype::Uint64,
         DatumType::I8 => Datatype::Int8,
+        DatumType::I16 => Datatype::Int16,
         DatumType::I32 => Datatype::Int32,
         DatumType::I64 | DatumType::TDim => Datatype::Int64,
+        DatumType::F16 => Datatype::Fp16,
         DatumType::F32 => Datatype::Fp32,
         DatumType::F64 => Datatype::Fp64,
         DatumType::String => Datatype::Bytes,
@@ -35,11 +41,18 @@ pub fn tensor<T: tract_onnx::tract_hir::internal::Datum>(
 pub fn into_engine(input: &Tensor, expected: Datatype) -> Result<EngineTensor, RunError> {
     let shape = &input.shape;
     let made = match (expected, &input.data) {
+        (Datatype::Fp16, TensorData::Fp16(v)) => {
+            tensor(shape, v.iter().map(|x| f16::from_bits(*x)).collect())
+        }
         (Datatype::Fp32, TensorData::Fp32(v)) => tensor(shape, v.clone()),
         (Datatype::Fp64, TensorData::Fp64(v)) => tensor(shape, v.clone()),
         (Datatype::Int64, TensorData::Int64(v)) => tensor(shape, v.clone()),
         (Datatype::Int32, TensorData::Int32(v)) => tensor(shape, v.clone()),
+        (Datatype::Int16, TensorData::Int16(v)) => tensor(shape, v.clone()),
         (Datatype::Int8, TensorData::Int8(v)) => tensor(shape, v.clone()),
+        (Datatype::Uint64, TensorData::Uint64(v)) => tensor(shape, v.clone()),
+        (Datatype::Uint32, TensorData::Uint32(v)) => tensor(shape, v.clone()),
+        (Datatype::Uint16, TensorData::Uint16(v)) => tensor(shape, v.clone()),
         (Datatype::Uint8, TensorData::Uint8(v)) => tensor(shape, v.clone()),
         (Datatype::Bool, TensorData::Bool(v)) => tensor(shape, v.clone()),
         (Datatype::Bytes, TensorData::Bytes(v)) => tensor(shape, v.clone()),
@@ -50,12 +63,17 @@ pub fn into_engine(input: &Tensor, expected: Datatype) -> Result<EngineTensor, R
                 expected,
             });
         }
+        (Datatype::Fp16, _) => tensor(shape, each(input, expected, |x| half(x).map(f16::from_bits))?),
         (Datatype::Fp32, _) => tensor(shape, each(input, expected, single)?),
         (Datatype::Fp64, _) => tensor(shape, numbers(input).collect::<Vec<_>>()),
         (Datatype::Int64, TensorData::Int32(v)) => tensor(shape, v.iter().map(|x| i64::from(*x)).collect()),
         (Datatype::Int64, _) => tensor(shape, each(input, expected, |x| exact(x, |x| x as i64))?),
         (Datatype::Int32, _) => tensor(shape, each(input, expected, |x| exact(x, |x| x as i32))?),
+        (Datatype::Int16, _) => tensor(shape, each(input, expected, |x| exact(x, |x| x as i16))?),
         (Datatype::Int8, _) => tensor(shape, each(input, expected, |x| exact(x, |x| x as i8))?),
+        (Datatype::Uint64, _) => tensor(shape, each(input, expected, |x| exact(x, |x| x as u64))?),
+        (Datatype::Uint32, _) => tensor(shape, each(input, expected, |x| exact(x, |x| x as u32))?),
+        (Datatype::Uint16, _) => tensor(shape, each(input, expected, |x| exact(x, |x| x as u16))?),
         (Datatype::Uint8, _) => tensor(shape, each(input, expected, |x| exact(x, |x| x as u8))?),
     };
     made.map_err(|error| RunError::Engine { reason: error.to_string() })
@@ -69,6 +87,12 @@ fn numbers(input: &Tensor) -> impl Iterator<Item = f64> + '_ {
 pub(crate) fn single(x: f64) -> Option<f32> {
     let made = x as f32;
     (made.is_finite() || !x.is_finite()).then_some(made)
+}
+
+/// The bits of `x` in half precision, unless a finite number would become an infinite one.
+pub(crate) fn half(x: f64) -> Option<u16> {
+    let made = f16::from_f64(x);
+    (made.is_finite() || !x.is_finite()).then(|| made.to_bits())
 }
 
 /// `x` converted, if the conversion is undone without loss. Above 2^53 a float is not one integer.
@@ -100,9 +124,14 @@ pub fn from_engine(name: &str, tensor: &EngineTensor) -> TractResult<Tensor> {
     let data = match tensor.datum_type() {
         DatumType::Bool => TensorData::Bool(elements(tensor)?),
         DatumType::U8 => TensorData::Uint8(elements(tensor)?),
+        DatumType::U16 => TensorData::Uint16(elements(tensor)?),
+        DatumType::U32 => TensorData::Uint32(elements(tensor)?),
+        DatumType::U64 => TensorData::Uint64(elements(tensor)?),
         DatumType::I8 => TensorData::Int8(elements(tensor)?),
+        DatumType::I16 => TensorData::Int16(elements(tensor)?),
         DatumType::I32 => TensorData::Int32(elements(tensor)?),
         DatumType::I64 => TensorData::Int64(elements(tensor)?),
+        DatumType::F16 => TensorData::Fp16(elements::<f16>(tensor)?.into_iter().map(f16::to_bits).collect()),
         DatumType::F32 => TensorData::Fp32(elements(tensor)?),
         DatumType::F64 => TensorData::Fp64(elements(tensor)?),
         DatumType::String => TensorData::Bytes(elements(tensor)?),

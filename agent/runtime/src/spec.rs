@@ -57,7 +57,7 @@ pub fn infer(model: &pb::ModelProto) -> Result<ModelSpec, LoadError> {
 pub(crate) fn settle_roles(spec: &mut ModelSpec) {
     let classes = spec.labels.len();
     let integer = |t: Datatype| matches!(t, Datatype::Int64 | Datatype::Int32 | Datatype::Bytes);
-    let float = |t: Datatype| matches!(t, Datatype::Fp32 | Datatype::Fp64);
+    let float = |t: Datatype| matches!(t, Datatype::Fp16 | Datatype::Fp32 | Datatype::Fp64);
     let per_row = |shape: &[Option<usize>]| shape.len() <= 1 || shape[1..].iter().all(|dim| *dim == Some(1));
     for output in &mut spec.outputs {
         output.role = OutputRole::Other;
@@ -105,9 +105,14 @@ fn datatype(element: i32) -> Option<Datatype> {
     Some(match DataType::try_from(element).ok()? {
         DataType::Bool => Datatype::Bool,
         DataType::Uint8 => Datatype::Uint8,
+        DataType::Uint16 => Datatype::Uint16,
+        DataType::Uint32 => Datatype::Uint32,
+        DataType::Uint64 => Datatype::Uint64,
         DataType::Int8 => Datatype::Int8,
+        DataType::Int16 => Datatype::Int16,
         DataType::Int32 => Datatype::Int32,
         DataType::Int64 => Datatype::Int64,
+        DataType::Float16 => Datatype::Fp16,
         DataType::Float => Datatype::Fp32,
         DataType::Double => Datatype::Fp64,
         DataType::String => Datatype::Bytes,

@@ -74,9 +74,14 @@ fn tensor(input: &InputSpec, length: usize, one: bool) -> Option<Tensor> {
     let data = match input.datatype {
         Datatype::Bool => TensorData::Bool(vec![one; count]),
         Datatype::Uint8 => TensorData::Uint8(vec![number; count]),
+        Datatype::Uint16 => TensorData::Uint16(vec![number.into(); count]),
+        Datatype::Uint32 => TensorData::Uint32(vec![number.into(); count]),
+        Datatype::Uint64 => TensorData::Uint64(vec![number.into(); count]),
         Datatype::Int8 => TensorData::Int8(vec![i8::from(one); count]),
+        Datatype::Int16 => TensorData::Int16(vec![number.into(); count]),
         Datatype::Int32 => TensorData::Int32(vec![number.into(); count]),
         Datatype::Int64 => TensorData::Int64(vec![number.into(); count]),
+        Datatype::Fp16 => TensorData::Fp16(vec![half::f16::from_f32(number.into()).to_bits(); count]),
         Datatype::Fp32 => TensorData::Fp32(vec![number.into(); count]),
         Datatype::Fp64 => TensorData::Fp64(vec![number.into(); count]),
         Datatype::Bytes => {

@@ -11,6 +11,7 @@ use crate::{
     plan::explain,
     progress::{DeviceProgress, DeviceView, of},
     state::{Phase, Rollout, RolloutError},
+    watch::Watch,
 };
 
 /// What follows from what is known now. Deciding again on the same values changes nothing more.
@@ -28,15 +29,17 @@ pub struct Decision {
 
 /// Decides from the devices' reports, the health since [`Rollout::judged_since_ms`] and the time.
 ///
-/// One change of phase per call. A device that is not in `devices` counts as never heard of.
+/// One change of phase per call. Soak and deadlines are counted by the calls, not by the clock alone: see [`Watch`]. A
+/// device that is not in `devices` counts as never heard of.
 pub fn decide(rollout: &Rollout, devices: &[DeviceView], health: &Health, now_ms: i64) -> Decision {
     let views: BTreeMap<&DeviceId, &DeviceView> = devices.iter().map(|view| (&view.id, view)).collect();
     let mut next = rollout.clone();
-    if let Some(phase) = step(rollout, &views, health, now_ms) {
+    next.count_time(now_ms);
+    if let Some(phase) = step(&next, &views, health, now_ms) {
         if matches!(&phase, Phase::Wave { .. }) && health.control.inferences() > 0 {
             next.baseline = health.control.clone();
         }
-        next.phase = phase;
+        next.enter(phase, now_ms);
     }
     let (assign, revert) = orders(&next, &views);
     let sentence = explain(&next);
@@ -97,10 +100,11 @@ fn step(
     now_ms: i64,
 ) -> Option<Phase> {
     let back = |wave, reason| Some(Phase::GoingBack { wave, reason, since_ms: now_ms });
+    let watched = rollout.watch.seconds();
     match &rollout.phase {
         Phase::Planned => Some(Phase::Wave { wave: 0, since_ms: now_ms }),
-        Phase::Wave { wave, since_ms } => {
-            if let Some(reason) = stopped(rollout, *wave, views, health, now_ms) {
+        Phase::Wave { wave, .. } => {
+            if let Some(reason) = stopped(rollout, *wave, views, health) {
                 return back(*wave, reason);
             }
             let tally = tally(rollout, *wave, views);
@@ -108,7 +112,7 @@ fn step(
                 return Some(Phase::Soaking { wave: *wave, since_ms: now_ms });
             }
             let limit = rollout.waves.get(*wave);
-            if elapsed_seconds(*since_ms, now_ms) < limit.wave_deadline_seconds {
+            if watched < limit.wave_deadline_seconds {
                 return None;
             }
             // The rest is skipped and caught up later, as long as there is something to judge.
@@ -124,12 +128,11 @@ fn step(
             }
             Some(Phase::Soaking { wave: *wave, since_ms: now_ms })
         }
-        Phase::Soaking { wave, since_ms } => {
-            if let Some(reason) = stopped(rollout, *wave, views, health, now_ms) {
+        Phase::Soaking { wave, .. } => {
+            if let Some(reason) = stopped(rollout, *wave, views, health) {
                 return back(*wave, reason);
             }
             let limit = rollout.waves.get(*wave);
-            let watched = elapsed_seconds(*since_ms, now_ms);
             if watched < limit.soak_seconds {
                 return None;
             }
@@ -151,14 +154,14 @@ fn step(
         }
         Phase::Paused { was, .. } => {
             let wave = was.wave()?;
-            stopped(rollout, wave, views, health, now_ms).and_then(|reason| back(wave, reason))
+            stopped(rollout, wave, views, health).and_then(|reason| back(wave, reason))
         }
         Phase::GoingBack { wave, reason, since_ms } => {
             let waiting = rollout
                 .members(*wave)
                 .into_iter()
                 .any(|device| of(rollout, true, views.get(device).copied()) == DeviceProgress::GoingBack);
-            let late = elapsed_seconds(*since_ms, now_ms) >= rollout.waves.get(*wave).wave_deadline_seconds;
+            let late = watched >= rollout.waves.get(*wave).wave_deadline_seconds;
             (!waiting || late).then(|| Phase::RolledBack {
                 wave: *wave,
                 reason: reason.clone(),
@@ -175,13 +178,12 @@ fn stopped(
     wave: usize,
     views: &BTreeMap<&DeviceId, &DeviceView>,
     health: &Health,
-    now_ms: i64,
 ) -> Option<String> {
     let limit = rollout.waves.get(wave);
     let tally = tally(rollout, wave, views);
     let finished = tally.success + tally.failure;
     let open = match &rollout.phase {
-        Phase::Wave { since_ms, .. } => elapsed_seconds(*since_ms, now_ms) < limit.wave_deadline_seconds,
+        Phase::Wave { .. } => rollout.watch.seconds() < limit.wave_deadline_seconds,
         Phase::Paused { was, .. } => matches!(**was, Phase::Wave { .. }),
         _ => false,
     };
@@ -209,11 +211,6 @@ fn first_failure(rollout: &Rollout, wave: usize, views: &BTreeMap<&DeviceId, &De
     })
 }
 
-/// A clock that is set back makes nothing late.
-fn elapsed_seconds(since_ms: i64, now_ms: i64) -> u64 {
-    u64::try_from(now_ms.saturating_sub(since_ms) / 1000).unwrap_or(0)
-}
-
 /// Seconds as people say them.
 fn short_time(seconds: u64) -> String {
     match seconds {
@@ -237,20 +234,16 @@ pub fn pause(rollout: &Rollout, now_ms: i64) -> Result<Rollout, RolloutError> {
     }
 }
 
-/// Goes on where [`pause`] held. The pause does not count towards soak and deadline.
+/// Goes on where [`pause`] held. The pause does not count towards soak and deadline, what was seen before it does.
 ///
 /// # Errors
 /// When it is not paused.
 pub fn resume(rollout: &Rollout, now_ms: i64) -> Result<Rollout, RolloutError> {
-    let Phase::Paused { was, since_ms: paused_ms } = &rollout.phase else {
+    let Phase::Paused { was, .. } = &rollout.phase else {
         return Err(refused(rollout, "resumed", "only a paused rollout can be resumed"));
     };
-    let pause = now_ms.saturating_sub(*paused_ms).max(0);
-    let mut phase = was.as_ref().clone();
-    if let Phase::Wave { since_ms, .. } | Phase::Soaking { since_ms, .. } = &mut phase {
-        *since_ms = since_ms.saturating_add(pause);
-    }
-    Ok(Rollout { phase, ..rollout.clone() })
+    let watch = Watch { seen_ms: now_ms, ..rollout.watch };
+    Ok(Rollout { phase: was.as_ref().clone(), watch, ..rollout.clone() })
 }
 
 /// Ends a rollout: devices that were told to take the model go back.
@@ -270,7 +263,9 @@ pub fn abort(rollout: &Rollout, reason: &str, now_ms: i64) -> Result<Rollout, Ro
         (_, Some(wave)) => Phase::GoingBack { wave, reason, since_ms: now_ms },
         (_, None) => Phase::Aborted { reason, since_ms: now_ms },
     };
-    Ok(Rollout { phase, ..rollout.clone() })
+    let mut next = rollout.clone();
+    next.enter(phase, now_ms);
+    Ok(next)
 }
 
 fn refused(rollout: &Rollout, what: &'static str, cure: &'static str) -> RolloutError {

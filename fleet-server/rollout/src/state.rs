@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use dunlin_protocol::{DeviceId, ModelRef};
 use serde::{Deserialize, Serialize};
 
-use crate::{health::Group, place, waves::Waves};
+use crate::{health::Group, place, watch::Watch, waves::Waves};
 
 /// Why a rollout cannot be made or changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -164,6 +164,9 @@ pub struct Rollout {
     /// Health of the control group when the last wave began, for the time when there is none left.
     #[serde(default)]
     pub baseline: Group,
+    /// How long the phase was watched.
+    #[serde(default)]
+    pub watch: Watch,
 }
 
 impl Rollout {
@@ -196,8 +199,16 @@ impl Rollout {
         if previous.is_empty() {
             return Err(RolloutError::NothingToDo { model, devices: given });
         }
-        let (id, baseline) = (id.into(), Group::default());
-        Ok(Self { id, model, previous, waves, created_ms: now_ms, phase: Phase::Planned, baseline })
+        Ok(Self {
+            id: id.into(),
+            model,
+            previous,
+            waves,
+            created_ms: now_ms,
+            phase: Phase::Planned,
+            baseline: Group::default(),
+            watch: Watch { seen_ms: now_ms, ..Watch::default() },
+        })
     }
 
     /// The devices of wave `wave` (from 0) and all before it.

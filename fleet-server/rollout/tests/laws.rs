@@ -256,11 +256,8 @@ proptest! {
         }
         if matches!(flight.rollout.phase, Phase::Paused { .. }) {
             let resumed = resume(&flight.rollout, flight.now_ms).unwrap();
-            let since = |phase: &Phase| match phase {
-                Phase::Wave { since_ms, .. } => *since_ms,
-                other => panic!("{other:?}"),
-            };
-            prop_assert_eq!(since(&resumed.phase), flight.now_ms);
+            prop_assert_eq!(resumed.phase.wave(), Some(0));
+            prop_assert_eq!(resumed.watch.watched_ms, 0);
         }
     }
 }

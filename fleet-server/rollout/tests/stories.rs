@@ -106,6 +106,14 @@ fn view(index: usize, serving: &str, state: UpdateState, now_ms: i64) -> DeviceV
     }
 }
 
+/// The same rollout after a server that took its turns all the time.
+fn later(rollout: &Rollout, seconds: i64) -> Rollout {
+    let mut later = rollout.clone();
+    later.watch.watched_ms += seconds * 1000;
+    later.watch.seen_ms += seconds * 1000;
+    later
+}
+
 #[test]
 fn inverted_answers_are_taken_back_with_a_sentence_people_understand() {
     assert_eq!(harm(&health(0.70, 0.7, true, 100.0)), "wrong answers 69 % against 18 % in the control group");
@@ -229,21 +237,88 @@ fn one_failure_does_not_stop_a_wave_because_the_others_lost_their_link() {
         let next = decide(&begun, &views(online), &Health::default(), 1000).next;
         assert!(matches!(next.phase, Phase::Wave { .. }), "online {online}: {:?}", next.phase);
         let paused = pause(&next, 2000).unwrap();
-        assert_eq!(decide(&paused, &views(online), &Health::default(), 3000).next, paused);
+        assert_eq!(decide(&paused, &views(online), &Health::default(), 3000).next.phase, paused.phase);
     }
     // At the deadline those that came are all there is to judge by: one of three is too many.
-    let late = decide(&begun, &views(false), &Health::default(), 86_400_000).next;
+    let late = decide(&later(&begun, 86_400), &views(false), &Health::default(), 86_400_000).next;
     assert_eq!(
         late.phase.reason(),
         Some("the update failed on 1 of 3 devices: the disk is full on station-00")
     );
 }
 
+/// Turns each second from `now_ms` on, with two devices that have the model and answer well.
+fn soak(mut rollout: Rollout, now_ms: i64, seconds: i64) -> Rollout {
+    let views: Vec<DeviceView> =
+        (0..24).map(|index| view(index, "1.1.0", UpdateState::Committed, now_ms)).collect();
+    for second in 1..=seconds {
+        rollout = decide(&rollout, &views, &health(0.18, 0.3, true, 100.0), now_ms + second * 1000).next;
+    }
+    rollout
+}
+
+/// A rollout whose first wave has begun to soak, for ten minutes.
+fn soaking() -> Rollout {
+    let waves = "[[wave]]
+        percent = 100
+        soak = \"10m\"
+        min_inferences = 5
+        max_failure_ratio = 0.1
+        max_health_drop = 0.5";
+    let fleet = (0..24).map(|index| (id(index), Some(model("1.0.0"))));
+    let planned = Rollout::new("r1", model("1.1.0"), fleet, Waves::from_toml(waves).unwrap(), 0).unwrap();
+    let begun = soak(planned, 0, 2);
+    assert!(matches!(begun.phase, Phase::Soaking { .. }), "{:?}", begun.phase);
+    begun
+}
+
+#[test]
+fn nothing_soaks_while_the_server_is_down() {
+    const HOUR: i64 = 3_600_000;
+    let half = soak(soaking(), 2000, 300);
+    let back = soak(half, HOUR, 1);
+    assert!(matches!(back.phase, Phase::Soaking { .. }), "{:?}", back.phase);
+    let nearly = soak(back, HOUR + 1000, 298);
+    assert!(matches!(nearly.phase, Phase::Soaking { .. }), "{:?}", nearly.phase);
+    let over = soak(nearly, HOUR + 299_000, 4);
+    assert!(matches!(over.phase, Phase::Completed { .. }), "{:?}", over.phase);
+}
+
+#[test]
+fn a_clock_that_is_set_holds_nothing_up() {
+    const YEAR: i64 = 365 * 86_400_000;
+    const HALF_A_MINUTE: i64 = 30_000;
+    for jump in [-YEAR, -HALF_A_MINUTE, YEAR] {
+        let half = soak(soaking(), YEAR, 300);
+        assert!(matches!(half.phase, Phase::Soaking { .. }), "{:?}", half.phase);
+        let after = YEAR + 300_000 + jump;
+        let set = soak(half, after, 1);
+        assert!(set.judged_since_ms() <= after + 1000, "what comes now is not older than the soak");
+        let nearly = soak(set, after + 1000, 290);
+        assert!(matches!(nearly.phase, Phase::Soaking { .. }), "{jump}: {:?}", nearly.phase);
+        let over = soak(nearly, after + 291_000, 15);
+        assert!(matches!(over.phase, Phase::Completed { .. }), "{jump}: {:?}", over.phase);
+    }
+}
+
+#[test]
+fn a_pause_counts_for_nothing_and_forgets_nothing() {
+    let half = soak(soaking(), 2000, 300);
+    let paused = soak(pause(&half, 302_000).unwrap(), 302_000, 900);
+    let on = resume(&paused, 1_202_000).unwrap();
+    assert_eq!((on.phase.clone(), on.watch.watched_ms), (half.phase, half.watch.watched_ms));
+    assert_eq!(on.watch.phases, half.watch.phases, "what was judged before the pause is judged on");
+    let nearly = soak(on, 1_202_000, 290);
+    assert!(matches!(nearly.phase, Phase::Soaking { .. }), "{:?}", nearly.phase);
+    let over = soak(nearly, 1_492_000, 12);
+    assert!(matches!(over.phase, Phase::Completed { .. }), "{:?}", over.phase);
+}
+
 #[test]
 fn offline_devices_are_skipped_after_the_deadline_and_caught_up_later() {
     let begun = decide(&rollout(), &[], &Health::default(), 0);
     // A wave of which nothing was heard at all does not go on blindly.
-    let silent = decide(&begun.next, &[], &Health::default(), 601_000);
+    let silent = decide(&later(&begun.next, 601), &[], &Health::default(), 601_000);
     assert_eq!(
         silent.next.phase.reason(),
         Some("only 0 of 2 devices took the model within 10 min (2 offline)")
@@ -282,7 +357,7 @@ fn what_the_phase_does_not_allow_is_refused_with_a_cure() {
     let planned = rollout();
     let paused = pause(&planned, 5).unwrap();
     assert!(pause(&paused, 6).unwrap_err().to_string().contains("only a running rollout"));
-    assert_eq!(resume(&paused, 9).unwrap(), planned);
+    assert_eq!(resume(&paused, 9).unwrap().phase, planned.phase);
     let aborted = abort(&planned, "", 5).unwrap();
     assert!(matches!(&aborted.phase, Phase::Aborted { reason, .. } if reason == "aborted"));
     assert!(abort(&aborted, "", 6).unwrap_err().to_string().contains("roll out the earlier version"));

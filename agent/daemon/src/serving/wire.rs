@@ -162,9 +162,17 @@ impl WireTensor {
         let data = match self.datatype {
             Datatype::Bool => collect!(Bool, |v: &Value| v.as_bool().or_else(|| Some(v.as_i64()? != 0))),
             Datatype::Uint8 => collect!(Uint8, |v| whole(v).and_then(|x| u8::try_from(x).ok())),
+            Datatype::Uint16 => collect!(Uint16, |v| whole(v).and_then(|x| u16::try_from(x).ok())),
+            Datatype::Uint32 => collect!(Uint32, |v| whole(v).and_then(|x| u32::try_from(x).ok())),
+            Datatype::Uint64 => collect!(Uint64, |v: &Value| v.as_u64()),
             Datatype::Int8 => collect!(Int8, |v| whole(v).and_then(|x| i8::try_from(x).ok())),
+            Datatype::Int16 => collect!(Int16, |v| whole(v).and_then(|x| i16::try_from(x).ok())),
             Datatype::Int32 => collect!(Int32, |v| whole(v).and_then(|x| i32::try_from(x).ok())),
             Datatype::Int64 => collect!(Int64, whole),
+            Datatype::Fp16 => collect!(Fp16, |v| number(v)
+                .map(half::f16::from_f64)
+                .filter(|x| !x.is_infinite())
+                .map(half::f16::to_bits)),
             Datatype::Fp32 => collect!(Fp32, |v| number(v).map(|x| x as f32).filter(|x| !x.is_infinite())),
             Datatype::Fp64 => collect!(Fp64, number),
             Datatype::Bytes => collect!(Bytes, |v: &Value| v.as_str().map(str::to_owned)),
@@ -206,9 +214,14 @@ pub fn tensor_json(tensor: &Tensor) -> Value {
     let data = match &tensor.data {
         TensorData::Bool(v) => json!(v),
         TensorData::Uint8(v) => json!(v),
+        TensorData::Uint16(v) => json!(v),
+        TensorData::Uint32(v) => json!(v),
+        TensorData::Uint64(v) => json!(v),
         TensorData::Int8(v) => json!(v),
+        TensorData::Int16(v) => json!(v),
         TensorData::Int32(v) => json!(v),
         TensorData::Int64(v) => json!(v),
+        TensorData::Fp16(v) => json!(v.iter().map(|x| half::f16::from_bits(*x).to_f32()).collect::<Vec<_>>()),
         TensorData::Fp32(v) => json!(v),
         TensorData::Fp64(v) => json!(v),
         TensorData::Bytes(v) => json!(v),

@@ -5,7 +5,7 @@ use dunlin_protocol::spec::{FeatureSpec, InputSpec, ModelSpec};
 use dunlin_protocol::tensor::{Datatype, Tensor, TensorData};
 
 use super::{Row, RowError};
-use crate::convert::single;
+use crate::convert::{half, single};
 use crate::spec::describe_shape;
 
 /// Longest part of a cell that a message repeats.
@@ -38,6 +38,11 @@ fn fit(input: &InputSpec, rows: &[Row]) -> Result<Tensor, RowError> {
         Datatype::Int32 => TensorData::Int32(column(input, rows, WHOLE, |text, _| narrow(text))?),
         Datatype::Int8 => TensorData::Int8(column(input, rows, WHOLE, |text, _| narrow(text))?),
         Datatype::Uint8 => TensorData::Uint8(column(input, rows, WHOLE, |text, _| narrow(text))?),
+        Datatype::Int16 => TensorData::Int16(column(input, rows, WHOLE, |text, _| narrow(text))?),
+        Datatype::Uint16 => TensorData::Uint16(column(input, rows, WHOLE, |text, _| narrow(text))?),
+        Datatype::Uint32 => TensorData::Uint32(column(input, rows, WHOLE, |text, _| narrow(text))?),
+        Datatype::Uint64 => TensorData::Uint64(column(input, rows, WHOLE, |text, _| narrow(text))?),
+        Datatype::Fp16 => TensorData::Fp16(column(input, rows, HALF, |text, _| half(number(text)?))?),
         Datatype::Bool => TensorData::Bool(column(input, rows, "true or false", |text, _| cell::flag(text))?),
         Datatype::Bytes => TensorData::Bytes(column(input, rows, "a text", |text, feature| {
             Some(cell::category(text, &feature.categories).to_owned())
@@ -46,6 +51,7 @@ fn fit(input: &InputSpec, rows: &[Row]) -> Result<Tensor, RowError> {
     Ok(Tensor { name: input.name.clone(), shape, data })
 }
 
+const HALF: &str = "a number that half precision holds (up to 65504)";
 const SINGLE: &str = "a number that single precision holds (up to 3.4e38)";
 const WHOLE: &str = "a whole number that the model's type holds (it has no missing value)";
 

@@ -72,7 +72,7 @@ impl Fleet {
             let health =
                 memory.followers.get(&stored.rollout.id).map(|f| f.health().clone()).unwrap_or_default();
             let decision = decide(&stored.rollout, &views, &health, now_ms);
-            let moved = decision.next.phase != stored.rollout.phase;
+            let moved = decision.next.watch.phases != stored.rollout.watch.phases;
             // When it goes back or is over, people want to see what was judged, not the period that follows.
             let groups = match stored.rollout.phase {
                 Phase::GoingBack { .. } => (stored.control.clone(), stored.treatment.clone()),
@@ -82,7 +82,8 @@ impl Fleet {
             let news = decision.sentence != stored.sentence
                 || groups.0 != stored.control
                 || groups.1 != stored.treatment;
-            if moved || news {
+            let counted = decision.next.watch.is_worth_storing(&stored.rollout.watch);
+            if moved || news || counted {
                 self.keep(&mut stored, &decision, groups, now_ms).await?;
             }
             self.note_progress(memory, &stored.rollout, &views, now_ms).await?;
@@ -107,10 +108,14 @@ impl Fleet {
             memory.followers.remove(&rollout.id);
             return Ok(());
         }
-        let since_ms = rollout.judged_since_ms();
-        if stored.mark.since_ms != since_ms {
-            let arrival = self.store.read(windows::last_arrival).await?;
-            stored.mark = Mark { since_ms, arrival };
+        let (phases, since_ms) = (rollout.watch.phases, rollout.judged_since_ms());
+        if stored.mark.phases != phases || stored.mark.since_ms != since_ms {
+            // A clock that was set back moves the begin of the same period.
+            let arrival = match stored.mark.phases == phases && phases > 0 {
+                true => stored.mark.arrival,
+                false => self.store.read(windows::last_arrival).await?,
+            };
+            stored.mark = Mark { phases, since_ms, arrival };
             let kept = stored.clone();
             self.store.write(move |db| stored::put(db, &kept)).await?;
         }
@@ -132,7 +137,7 @@ impl Fleet {
         (control, treatment): (Summary, Summary),
         now_ms: i64,
     ) -> Result<(), FleetError> {
-        let moved = decision.next.phase != stored.rollout.phase;
+        let moved = decision.next.watch.phases != stored.rollout.watch.phases;
         stored.rollout = decision.next.clone();
         stored.sentence.clone_from(&decision.sentence);
         (stored.control, stored.treatment) = (control, treatment);

@@ -243,10 +243,6 @@ impl Fleet {
             Act::Resume => dunlin_rollout::resume(&found.rollout, now)?,
             Act::Abort => dunlin_rollout::abort(&found.rollout, &format!("aborted by {who}"), now)?,
         };
-        if act == Act::Resume && found.mark.since_ms != 0 {
-            // The judged period goes on: a pause moves its begin, not what belongs to it.
-            found.mark.since_ms = found.rollout.judged_since_ms();
-        }
         found.sentence = dunlin_rollout::explain(&found.rollout);
         if found.rollout.phase.is_final() {
             found.ended_ms = Some(now);

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 /// count, whatever the devices' clocks say.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark {
+    /// The period, as [`dunlin_rollout::Watch::phases`] counts them.
+    #[serde(default)]
+    pub phases: u32,
     /// The period's begin, milliseconds since 1970.
     pub since_ms: i64,
     /// The last arrival before it.
