@@ -4,7 +4,7 @@ SHELL := /usr/bin/env bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup build demo test format lint deny unit look bench cross cross-test cross-all packages size clean
+.PHONY: help setup build demo test format lint deny unit look bench bench-runtime conformance-onnx conformance-tabular cross cross-test cross-all packages size clean
 
 CARGO_TARGET_DIR ?= $(CURDIR)/target
 export CARGO_TARGET_DIR
@@ -46,6 +46,24 @@ look: build ## The demo once, every dashboard page opened in headless Chromium; 
 
 bench: ## Measure what things cost, next to their budgets
 	@scripts/bench
+
+CASES := $(CARGO_TARGET_DIR)/conformance
+
+bench-runtime: ## What one call costs in Dunlin's runtime and in ONNX Runtime, side by side
+	@mkdir -p "$(CASES)"
+	@[ -e "$(CASES)/tabular/ready" ] || { scripts/python scripts/tabular-models "$(CASES)/tabular" && touch "$(CASES)/tabular/ready"; }
+	@scripts/python scripts/network-models "$(CASES)/networks"
+	cargo build --locked --profile board -p dunlin-runtime --example latency
+	@scripts/python scripts/bench-runtime "$(CARGO_TARGET_DIR)/board/examples/latency" "$(CASES)" $(MODELS)
+
+conformance-onnx: ## Run the ONNX project's node tests against agent/runtime/tests/onnx.txt; UPDATE=1 writes it and docs/operators.md
+	@[ -e "$(CASES)/onnx/cases.json" ] || scripts/python scripts/onnx-cases "$(CASES)/onnx"
+	cargo build --locked -p dunlin-runtime --example conformance
+	@"$(CARGO_TARGET_DIR)/debug/examples/conformance" "$(CASES)/onnx" agent/runtime/tests/onnx.txt docs/operators.md $(if $(UPDATE),--update)
+
+conformance-tabular: ## Run more than a hundred exports of scikit-learn, XGBoost and LightGBM against ONNX Runtime's answers
+	@[ -e "$(CASES)/tabular/ready" ] || { scripts/python scripts/tabular-models "$(CASES)/tabular" && touch "$(CASES)/tabular/ready"; }
+	DUNLIN_MODELS="$(CASES)/tabular" cargo test --locked -p dunlin-runtime --test all_models
 
 TARGET ?= aarch64-unknown-linux-gnu
 PROGRAMS ?= dunlin-agent

@@ -98,7 +98,7 @@ fn inference(criterion: &mut Criterion) {
             turn = (turn + 1) % 64;
             let TensorData::Fp32(row) = &inputs[turn][0].data else { panic!("not floats") };
             let row = tract_onnx::prelude::Tensor::from_shape(&[1, FEATURES], row).unwrap();
-            black_box(model.plan().run(tvec!(row.into_tvalue())).unwrap())
+            black_box(model.plan().unwrap().run(tvec!(row.into_tvalue())).unwrap())
         });
     });
     group.bench_function("with_statistics", |bencher| {

@@ -2,6 +2,7 @@
 
 use ::half::f16;
 use dunlin_protocol::tensor::{Datatype, Tensor, TensorData};
+use tract_onnx::pb::{self, tensor_proto::DataType};
 use tract_onnx::tract_hir::internal::{DatumType, IntoTensor, TDim, Tensor as EngineTensor, TractResult};
 use tract_onnx::tract_hir::tract_ndarray::{ArrayD, IxDyn};
 
@@ -148,4 +149,40 @@ pub fn from_engine(name: &str, tensor: &EngineTensor) -> TractResult<Tensor> {
 
 fn elements<T: tract_onnx::tract_hir::internal::Datum>(tensor: &EngineTensor) -> TractResult<Vec<T>> {
     Ok(tensor.try_as_plain_ram()?.as_slice::<T>()?.to_vec())
+}
+
+/// A tensor of the protocol as one of an ONNX file.
+pub fn into_proto(tensor: &Tensor) -> pb::TensorProto {
+    macro_rules! bytes {
+        ($values:expr) => {
+            $values.iter().flat_map(|x| x.to_le_bytes()).collect()
+        };
+    }
+    let (kind, raw_data): (_, Vec<u8>) = match &tensor.data {
+        TensorData::Bool(v) => (DataType::Bool, v.iter().map(|flag| u8::from(*flag)).collect()),
+        TensorData::Uint8(v) => (DataType::Uint8, v.clone()),
+        TensorData::Uint16(v) => (DataType::Uint16, bytes!(v)),
+        TensorData::Uint32(v) => (DataType::Uint32, bytes!(v)),
+        TensorData::Uint64(v) => (DataType::Uint64, bytes!(v)),
+        TensorData::Int8(v) => (DataType::Int8, bytes!(v)),
+        TensorData::Int16(v) => (DataType::Int16, bytes!(v)),
+        TensorData::Int32(v) => (DataType::Int32, bytes!(v)),
+        TensorData::Int64(v) => (DataType::Int64, bytes!(v)),
+        TensorData::Fp16(v) => (DataType::Float16, bytes!(v)),
+        TensorData::Fp32(v) => (DataType::Float, bytes!(v)),
+        TensorData::Fp64(v) => (DataType::Double, bytes!(v)),
+        TensorData::Bytes(_) => (DataType::String, Vec::new()),
+    };
+    let string_data = match &tensor.data {
+        TensorData::Bytes(texts) => texts.iter().map(|text| text.clone().into_bytes()).collect(),
+        _ => Vec::new(),
+    };
+    pb::TensorProto {
+        name: tensor.name.clone(),
+        data_type: kind as i32,
+        dims: tensor.shape.iter().map(|length| *length as i64).collect(),
+        raw_data,
+        string_data,
+        ..Default::default()
+    }
 }

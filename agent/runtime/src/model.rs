@@ -5,20 +5,27 @@ use std::sync::Arc;
 use dunlin_protocol::spec::{InputSpec, ModelSpec};
 use dunlin_protocol::tensor::Tensor;
 use tract_onnx::tract_hir::internal::{
-    DimLike, IntoTValue, IntoTensor, TVec, TractResult, TypedRunnableModel, tvec,
+    DimLike, IntoTValue, IntoTensor, TVec, TractError, TractResult, TypedRunnableModel, tvec,
 };
 
 use crate::error::{LoadError, RunError};
+use crate::late::Late;
 use crate::prepare::{Prepared, chain, prepare};
-use crate::rewrite::Axes;
+use crate::rewrite::{self, Axes, Naming};
 use crate::{convert, guard::guarded, inspect, proto, spec};
 
 /// A model ready to run. Shared between threads as it is.
 #[derive(Clone)]
 pub struct Model {
-    plan: Arc<TypedRunnableModel>,
+    plan: Plan,
     spec: Arc<ModelSpec>,
     axes: Arc<Axes>,
+}
+
+#[derive(Clone)]
+enum Plan {
+    Ready(Arc<TypedRunnableModel>),
+    Late(Arc<Late>),
 }
 
 impl std::fmt::Debug for Model {
@@ -37,8 +44,20 @@ impl Model {
             return Err(LoadError::Unsupported { nodes: unsupported });
         }
         let mut found = spec::infer(&read)?;
-        let Prepared { plan, axes } = prepare(read)?;
-        refine_outputs(&plan, &mut found)?;
+        let spare = Late::may_help(&found).then(|| read.clone());
+        let (plan, axes) = match prepare(read) {
+            Ok(Prepared { plan, axes }) => {
+                refine_outputs(&plan, &mut found)?;
+                (Plan::Ready(plan), axes)
+            }
+            Err(error @ LoadError::Engine { .. }) => {
+                let axes = spare.as_ref().map(|model| rewrite::axes(model, Naming::Kept));
+                let late = spare.and_then(|model| Late::new(model, &found));
+                let (Some(late), Some(axes)) = (late, axes) else { return Err(error) };
+                (Plan::Late(Arc::new(late)), axes)
+            }
+            Err(error) => return Err(error),
+        };
         let spec = match spec {
             Some(given) => {
                 spec::check_fits(given, &found)?;
@@ -57,7 +76,7 @@ impl Model {
     /// Runs one batch. Inputs are found by name, in any order; outputs come in the graph's order.
     pub fn run(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, RunError> {
         let expected = || spec::describe_inputs(&self.spec);
-        let mut values: TVec<_> = tvec!();
+        let mut sorted: TVec<&Tensor> = tvec!();
         let mut lengths: TVec<Option<usize>> = tvec!();
         for (want, symbols) in self.spec.inputs.iter().zip(self.axes.iter()) {
             let given = inputs
@@ -66,7 +85,7 @@ impl Model {
                 .ok_or_else(|| RunError::MissingInput { input: want.name.clone(), expected: expected() })?;
             check_shape(want, given)?;
             check_lengths(want, given, symbols, &mut lengths)?;
-            values.push(convert::into_engine(given, want.datatype)?);
+            sorted.push(given);
         }
         if inputs.len() > self.spec.inputs.len() {
             let extra = inputs.iter().enumerate().find(|(index, tensor)| {
@@ -77,7 +96,16 @@ impl Model {
             return Err(RunError::UnknownInput { input, expected: expected() });
         }
         let failed = |error: &dyn std::fmt::Display| RunError::Engine { reason: error.to_string() };
-        let plan = self.plan.clone();
+        let (plan, is_part) = match &self.plan {
+            Plan::Ready(plan) => (plan.clone(), Vec::new()),
+            Plan::Late(late) => late.plan(&self.exact(&sorted)?).map_err(|error| failed(&error))?,
+        };
+        let mut values: TVec<_> = tvec!();
+        for (index, (want, given)) in self.spec.inputs.iter().zip(sorted).enumerate() {
+            if !is_part.get(index).copied().unwrap_or(false) {
+                values.push(convert::into_engine(given, want.datatype)?);
+            }
+        }
         let run = move || -> TractResult<TVec<_>> {
             let outputs = plan.run(values.into_iter().map(IntoTValue::into_tvalue).collect())?;
             Ok(outputs.into_iter().map(IntoTensor::into_tensor).collect())
@@ -90,10 +118,29 @@ impl Model {
             .collect()
     }
 
+    /// The inputs in the types of the graph.
+    fn exact(&self, inputs: &[&Tensor]) -> Result<Vec<Tensor>, RunError> {
+        let failed = |error: TractError| RunError::Engine { reason: chain(&error) };
+        let each = inputs.iter().zip(&self.spec.inputs);
+        each.map(|(given, want)| {
+            let value = convert::into_engine(given, want.datatype)?;
+            convert::from_engine(&want.name, &value).map_err(failed)
+        })
+        .collect()
+    }
+
+    /// Whether it is planned anew where lengths or small inputs of a call are others than before.
+    pub fn is_planned_late(&self) -> bool {
+        matches!(self.plan, Plan::Late(_))
+    }
+
     /// The engine's plan, for measuring what this crate adds to a bare call.
     #[doc(hidden)]
-    pub fn plan(&self) -> &Arc<TypedRunnableModel> {
-        &self.plan
+    pub fn plan(&self) -> Option<&Arc<TypedRunnableModel>> {
+        match &self.plan {
+            Plan::Ready(plan) => Some(plan),
+            Plan::Late(_) => None,
+        }
     }
 }
 

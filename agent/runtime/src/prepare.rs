@@ -9,7 +9,7 @@ use tract_onnx::tract_hir::internal::{
 
 use crate::error::LoadError;
 use crate::rewrite::{self, Axes, Naming};
-use crate::{bounds, guard::guarded, operators};
+use crate::{bounds, branches, guard::guarded, operators};
 
 /// A plan, and which free dimensions of its inputs have the same length.
 pub struct Prepared {
@@ -34,11 +34,13 @@ pub fn prepare(mut model: pb::ModelProto) -> Result<Prepared, LoadError> {
     }
 }
 
-fn plan(mut model: pb::ModelProto, axes: Axes) -> Result<Prepared, LoadError> {
+/// Prepares a graph whose free dimensions have these symbols.
+pub fn plan(mut model: pb::ModelProto, axes: Axes) -> Result<Prepared, LoadError> {
     rewrite::name_axes(&mut model, &axes);
     let engine = |reason| LoadError::Engine { reason };
     let plan = guarded(move || -> Result<_, LoadError> {
         let failed = |error: TractError| engine(chain(&error));
+        branches::settle(&mut model);
         let mut graph = operators::framework()
             .with_ignore_output_types(true)
             .with_ignore_value_info(true)

@@ -4,12 +4,19 @@
 //! out, the matrix goes through and the labels are remembered by [`crate::spec`]. Free dimensions get symbols of
 //! ours, so that one plan serves every length of them: what is written there may be any text.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tract_onnx::pb::{self, tensor_shape_proto::dimension::Value, type_proto};
 
-/// Takes `ZipMap` out.
+/// Takes `ZipMap` out, and names nodes that have no name or another one's: the engine knows them by it.
 pub fn plain(model: &mut pb::ModelProto) {
+    let mut taken = BTreeSet::new();
+    for (index, node) in model.graph.iter_mut().flat_map(|graph| &mut graph.node).enumerate() {
+        if node.name.is_empty() || taken.contains(&node.name) {
+            node.name = format!("{}#{index}", node.op_type);
+        }
+        taken.insert(node.name.clone());
+    }
     let nodes = model.graph.iter_mut().flat_map(|graph| &mut graph.node);
     for node in nodes.filter(|node| node.op_type == "ZipMap") {
         node.op_type = "Identity".into();
@@ -91,7 +98,7 @@ fn inputs(graph: &pb::GraphProto) -> impl Iterator<Item = &pb::ValueInfoProto> {
 }
 
 /// The name of each dimension, empty where it has none; `None` where its length is fixed.
-fn names(input: &pb::ValueInfoProto) -> Vec<Option<&str>> {
+pub fn names(input: &pb::ValueInfoProto) -> Vec<Option<&str>> {
     let Some(type_proto::Value::TensorType(tensor)) = input.r#type.as_ref().and_then(|t| t.value.as_ref())
     else {
         return Vec::new();

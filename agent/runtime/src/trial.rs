@@ -10,7 +10,7 @@ const MAX_ELEMENTS: usize = 1 << 24;
 
 /// Lengths that free dimensions beside the first are given, one after the other: a convolution may need more than
 /// a single step, and halve what it gets several times.
-const LENGTHS: [usize; 3] = [1, 32, 224];
+const LENGTHS: [usize; 4] = [1, 32, 224, 512];
 
 /// How a run on made-up input ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,24 +33,31 @@ pub enum Trial {
 
 /// Runs the model on zeros, or on ones where zeros fail.
 pub fn try_once(model: &Model) -> Trial {
-    let spec = model.spec();
-    let free = spec.inputs.iter().any(|input| input.shape.iter().skip(1).any(Option::is_none));
     let mut first = None;
-    for length in &LENGTHS[..if free { LENGTHS.len() } else { 1 }] {
-        for one in [false, true] {
-            let Some(inputs) = inputs(spec, *length, one) else { continue };
-            match model.run(&inputs) {
-                Ok(_) => return Trial::Ran,
-                Err(RunError::Engine { reason }) => first = first.or(Some(reason)),
-                Err(error) => first = first.or(Some(error.to_string())),
-            }
+    for inputs in made_up(model.spec()) {
+        match model.run(&inputs) {
+            Ok(_) => return Trial::Ran,
+            Err(RunError::Engine { reason }) => first = first.or(Some(reason)),
+            Err(error) => first = first.or(Some(error.to_string())),
         }
     }
     match first {
         None => Trial::TooLarge,
-        Some(reason) if free => Trial::Unclear { reason },
+        Some(reason) if is_free(model.spec()) || model.is_planned_late() => Trial::Unclear { reason },
         Some(reason) => Trial::Failed { reason },
     }
+}
+
+/// Whether more than the batch is free.
+pub(crate) fn is_free(spec: &ModelSpec) -> bool {
+    spec.inputs.iter().any(|input| input.shape.iter().skip(1).any(Option::is_none))
+}
+
+/// Inputs of zeros and of ones, and with several lengths where more than the first dimension is free.
+pub(crate) fn made_up(spec: &ModelSpec) -> impl Iterator<Item = Vec<Tensor>> {
+    let lengths = &LENGTHS[..if is_free(spec) { LENGTHS.len() } else { 1 }];
+    let each = lengths.iter().flat_map(|length| [(*length, false), (*length, true)]);
+    each.filter_map(|(length, one)| inputs(spec, length, one))
 }
 
 /// One row of zeros, and the first known category of text columns; `None` where that were too large.

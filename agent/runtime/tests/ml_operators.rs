@@ -5,7 +5,7 @@ mod support;
 
 use dunlin_protocol::tensor::{Tensor, TensorData};
 use dunlin_runtime::Model;
-use support::graph::{Graph, float, floats, int, ints, text, texts};
+use support::graph::{Graph, doubles, float, floats, int, ints, text, texts};
 use tract_onnx::pb::AttributeProto;
 use tract_onnx::pb::tensor_proto::DataType;
 
@@ -116,12 +116,14 @@ fn trees_add_up_in_the_precision_of_the_input() {
 }
 
 #[test]
-fn trees_in_double_precision_are_refused_by_name() {
-    let mut attributes = stump(0.5, 1, &[0, 0], &[1.0, 2.0]);
-    attributes[3].name = "nodes_values_as_tensor".into();
+fn trees_in_double_precision_compare_and_add_up_in_it() {
+    let mut attributes = stump(0.0, 1, &[0, 0], &[]);
+    attributes.retain(|attribute| !["nodes_values", "target_weights"].contains(&attribute.name.as_str()));
+    attributes.push(doubles("nodes_values_as_tensor", &[1.7e9, 0.0, 0.0]));
+    attributes.push(doubles("target_weights_as_tensor", &[1.0, 2.0]));
     let onnx = onnx("TreeEnsembleRegressor", DataType::Double, 1, &attributes);
-    let error = Model::load(&onnx, None).unwrap_err().to_string();
-    assert!(error.contains("nodes_values_as_tensor is not read: export it with version 1"), "{error}");
+    let found = run(&onnx, 1, TensorData::Fp64(vec![1.7e9, 1.7e9 + 1.0]));
+    assert_eq!(found, TensorData::Fp32(vec![1.0, 2.0]));
 }
 
 #[test]

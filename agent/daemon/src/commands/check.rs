@@ -75,6 +75,13 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 
 /// One run on the golden inputs, or on made-up ones; what fails there fails on a device. What need not is a warning.
 fn run_once(model: &Model, golden: Option<&Golden>, warnings: &mut Vec<String>) -> Result<(), String> {
+    if model.is_planned_late() {
+        warnings.push(
+            "it is made ready anew whenever the lengths of its inputs, or the values of small ones, are not those of \
+             the last calls, and such a call takes longer: fix them in the export if they never change"
+                .into(),
+        );
+    }
     if let Some(golden) = golden {
         let run = model.run(&golden.inputs);
         return run.map(|_| ()).map_err(|error| format!("it loads, but fails on its golden inputs: {error}"));

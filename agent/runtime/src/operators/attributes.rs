@@ -1,6 +1,7 @@
 //! Attributes that several operators have in common.
 
-use tract_onnx::pb::NodeProto;
+use half::f16;
+use tract_onnx::pb::{NodeProto, TensorProto, tensor_proto::DataType};
 use tract_onnx::tract_hir::internal::*;
 
 /// A list of floats; empty where absent.
@@ -11,6 +12,51 @@ pub(crate) fn floats(node: &NodeProto, name: &str) -> TractResult<Vec<f32>> {
 /// A list of integers; empty where absent.
 pub(crate) fn ints(node: &NodeProto, name: &str) -> TractResult<Vec<i64>> {
     Ok(node.get_attr_opt_slice::<i64>(name)?.map(<[i64]>::to_vec).unwrap_or_default())
+}
+
+/// A list of floats, or the tensor that stands in its place as `…_as_tensor` or by the same name; empty where absent.
+/// Also whether it is in double precision.
+pub(crate) fn numbers(node: &NodeProto, name: &str) -> TractResult<(Vec<f64>, bool)> {
+    let listed = floats(node, name)?;
+    let as_tensor = format!("{name}_as_tensor");
+    let tensor =
+        node.attribute.iter().find(|attribute| attribute.name == as_tensor || attribute.name == name);
+    match tensor.and_then(|attribute| attribute.t.as_ref()) {
+        None => Ok((listed.into_iter().map(f64::from).collect(), false)),
+        Some(_) if !listed.is_empty() => bail!("{name} and {as_tensor} are both set"),
+        Some(tensor) => {
+            let is_double = tensor.data_type == DataType::Double as i32;
+            Ok((elements(tensor).with_context(|| format!("{name} is no list of numbers"))?, is_double))
+        }
+    }
+}
+
+/// The numbers of a tensor in an attribute.
+fn elements(tensor: &TensorProto) -> Option<Vec<f64>> {
+    macro_rules! numbers {
+        ($list:expr, $type:ty) => {
+            if tensor.raw_data.is_empty() {
+                $list.iter().map(|x| f64::from(*x)).collect()
+            } else {
+                let (numbers, rest) = tensor.raw_data.as_chunks::<{ size_of::<$type>() }>();
+                if !rest.is_empty() {
+                    return None;
+                }
+                numbers.iter().map(|bytes| f64::from(<$type>::from_le_bytes(*bytes))).collect()
+            }
+        };
+    }
+    Some(match DataType::try_from(tensor.data_type).ok()? {
+        DataType::Float => numbers!(tensor.float_data, f32),
+        DataType::Double => numbers!(tensor.double_data, f64),
+        DataType::Uint8 => numbers!(tensor.int32_data, u8),
+        DataType::Float16 if tensor.raw_data.is_empty() => {
+            let half = |bits: &i32| Some(f64::from(f16::from_bits(u16::try_from(*bits).ok()?)));
+            tensor.int32_data.iter().map(half).collect::<Option<_>>()?
+        }
+        DataType::Float16 => numbers!(tensor.int32_data, f16),
+        _ => return None,
+    })
 }
 
 /// A list of texts; empty where absent.

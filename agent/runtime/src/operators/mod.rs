@@ -15,12 +15,14 @@ pub(crate) mod kernel;
 mod label_encoder;
 mod linear;
 mod log_sum_exp;
+mod losses;
 pub(crate) mod missing;
 mod normalizer;
 mod one_hot_encoder;
 mod post_transform;
 pub(crate) mod recurrent;
 mod scaler;
+mod svm;
 mod trees;
 
 use tract_onnx::Onnx;
@@ -39,12 +41,17 @@ pub fn framework() -> Onnx {
     register.insert("LinearRegressor", linear::build_regressor);
     register.insert("LogSoftmax", activations::build_log_softmax);
     register.insert("LSTM", recurrent::build);
+    register.insert("NegativeLogLikelihoodLoss", losses::build);
     register.insert("Normalizer", normalizer::build);
     register.insert("OneHotEncoder", one_hot_encoder::build);
     register.insert("ReduceLogSumExp", log_sum_exp::build);
     register.insert("RNN", recurrent::build);
     register.insert("Scaler", scaler::build);
+    register.insert("SoftmaxCrossEntropyLoss", losses::build);
     register.insert("Softplus", activations::build_softplus);
+    register.insert("SVMClassifier", svm::build_classifier);
+    register.insert("SVMRegressor", svm::build_regressor);
+    register.insert("TreeEnsemble", trees::build_ensemble);
     register.insert("TreeEnsembleClassifier", trees::build_classifier);
     register.insert("TreeEnsembleRegressor", trees::build_regressor);
     framework

@@ -24,10 +24,14 @@ impl PostTransform {
         })
     }
 
-    /// What a regressor of so many targets does: of a single score ONNX Runtime takes the probit and nothing else.
+    /// What a regressor of so many targets does.
     pub(crate) fn of_regressor(node: &NodeProto, targets: usize) -> TractResult<Self> {
-        let asked = Self::read(node)?;
-        Ok(if targets == 1 && asked != PostTransform::Probit { PostTransform::None } else { asked })
+        Ok(Self::read(node)?.for_one(targets))
+    }
+
+    /// Of a single score ONNX Runtime takes the probit and nothing else.
+    pub(crate) fn for_one(self, targets: usize) -> Self {
+        if targets == 1 && self != PostTransform::Probit { PostTransform::None } else { self }
     }
 
     /// Transforms one row of scores.

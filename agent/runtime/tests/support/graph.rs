@@ -146,6 +146,15 @@ pub fn floats(name: &str, floats: &[f32]) -> pb::AttributeProto {
     pb::AttributeProto { floats: floats.to_vec(), ..attribute(name, AttributeType::Floats) }
 }
 
+/// A list of doubles, which is a tensor there.
+pub fn doubles(name: &str, doubles: &[f64]) -> pb::AttributeProto {
+    let list = pb::TensorProto {
+        double_data: doubles.to_vec(),
+        ..tensor("", DataType::Double, &[doubles.len() as i64])
+    };
+    pb::AttributeProto { t: Some(list), ..attribute(name, AttributeType::Tensor) }
+}
+
 pub fn texts(name: &str, texts: &[&str]) -> pb::AttributeProto {
     let strings = texts.iter().map(|text| text.as_bytes().to_vec()).collect();
     pb::AttributeProto { strings, ..attribute(name, AttributeType::Strings) }

@@ -44,7 +44,7 @@ pub fn example(name: &str) -> Example {
     read(&folders()[0].join(format!("{name}.onnx")))
 }
 
-fn read(path: &Path) -> Example {
+pub fn read(path: &Path) -> Example {
     let text = std::fs::read_to_string(path.with_extension("json")).unwrap();
     let json: Value = serde_json::from_str(&text).unwrap();
     Example {

@@ -4,10 +4,10 @@ use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::*;
 
-use super::forest::{Element, Forest};
+use super::forest::{Element, Forest, Trees, Work};
 use super::parse::{LeafLists, read};
-use crate::operators::attributes::{Labels, floats};
-use crate::operators::kernel::{Built, Kernel, Signature, built, matrix, matrix_dims, numeric, with_floats};
+use crate::operators::attributes::{Labels, numbers};
+use crate::operators::kernel::{Built, Kernel, Signature, built, matrix, matrix_dims, numeric};
 use crate::operators::post_transform::{PostTransform, logistic};
 
 const LISTS: LeafLists = LeafLists {
@@ -35,7 +35,7 @@ enum Scoring {
 struct TreeEnsembleClassifier {
     forest: Forest,
     labels: Labels,
-    base: Vec<f32>,
+    base: Vec<f64>,
     post_transform: PostTransform,
     scoring: Scoring,
     /// No weight is negative: the score is a probability already.
@@ -48,9 +48,9 @@ pub(in super::super) fn build(_: &ParsingContext, node: &NodeProto) -> Built {
 
 fn kernel(node: &NodeProto) -> TractResult<TreeEnsembleClassifier> {
     let labels = Labels::read(node, "classlabels_int64s", "classlabels_strings")?;
-    let forest = read(node, &LISTS, labels.len())?;
-    let base = floats(node, "base_values")?;
-    let names = |class: u32| forest.weights.iter().any(|(named, _)| *named == class);
+    let draft = read(node, &LISTS, labels.len())?;
+    let (base, _) = numbers(node, "base_values")?;
+    let names = |class: u32| draft.weights.iter().any(|(named, _)| *named == class);
     let scoring = match (labels.len(), names(0), names(1)) {
         (2, true, true) => Scoring::Both,
         (2, true, false) => Scoring::First,
@@ -67,9 +67,9 @@ fn kernel(node: &NodeProto) -> TractResult<TreeEnsembleClassifier> {
         base.len(),
         labels.len()
     );
-    let positive = forest.weights.iter().all(|(_, weight)| *weight >= 0.0);
+    let positive = draft.weights.iter().all(|(_, weight)| *weight >= 0.0);
     Ok(TreeEnsembleClassifier {
-        forest,
+        forest: Forest::new(&draft)?,
         labels,
         base,
         post_transform: PostTransform::read(node)?,
@@ -79,66 +79,65 @@ fn kernel(node: &NodeProto) -> TractResult<TreeEnsembleClassifier> {
 }
 
 impl TreeEnsembleClassifier {
-    /// Labels by index, and scores.
-    fn answers<X: Element>(&self, values: &[X], columns: usize) -> (Vec<usize>, Vec<f32>) {
-        let (rows, width) = (values.len() / columns, self.labels.len());
-        let (mut winners, mut scores) = (Vec::with_capacity(rows), vec![0.0; rows * width]);
-        let mut sums = vec![X::zero(); width];
-        for (row, scores) in values.chunks_exact(columns).zip(scores.chunks_mut(width)) {
-            sums.fill(X::zero());
-            winners.push(self.fill(row, &mut sums, scores));
-        }
-        (winners, scores)
-    }
-
-    /// Fills one row of scores, by way of sums that are zero, and gives the index of the winning label.
-    fn fill<X: Element>(&self, row: &[X], sums: &mut [X], scores: &mut [f32]) -> usize {
-        let leaves = self.forest.leaves(row).flatten();
-        if self.scoring == Scoring::First {
-            let sum = leaves.fold(X::zero(), |sum, (_, weight)| sum + (*weight).into());
-            return self.fill_pair(sum + self.base.first().copied().unwrap_or(0.0).into(), scores);
-        }
-        for (class, weight) in leaves {
-            let sum = &mut sums[*class as usize];
-            *sum = *sum + (*weight).into();
-        }
+    /// Fills one row of scores from the sums of its weights, and gives the index of the winning label.
+    fn finish<X: Element>(&self, sums: &mut [X], scores: &mut [f32]) -> usize {
+        let base = |index: usize| self.base.get(index).map_or(X::zero(), |base| X::narrowed(*base));
         let winner = match self.scoring {
+            Scoring::First => return self.finish_pair(sums[0] + base(0), scores),
             Scoring::Second => usize::from(sums[1] > self.limit()),
             Scoring::Both => {
-                match *self.base {
-                    [base] => sums[0] = sums[0] + base.into(),
-                    [_, base] => {
-                        sums[1] = sums[0] + base.into();
+                match self.base.len() {
+                    0 => {}
+                    1 => sums[0] = sums[0] + base(0),
+                    _ => {
+                        sums[1] = sums[0] + base(1);
                         sums[0] = -sums[1];
                     }
-                    _ => {}
                 }
                 usize::from(sums[1] > X::zero())
             }
-            Scoring::First | Scoring::Largest => {
-                sums.iter_mut().zip(&self.base).for_each(|(sum, base)| *sum = *sum + (*base).into());
+            Scoring::Largest => {
+                sums.iter_mut().enumerate().for_each(|(index, sum)| *sum = *sum + base(index));
                 crate::answer::largest(sums).unwrap_or(0)
             }
         };
-        scores.iter_mut().zip(sums).for_each(|(score, sum)| *score = sum.to_f32().unwrap_or(f32::NAN));
+        scores.iter_mut().zip(sums).for_each(|(score, sum)| *score = sum.single());
         self.post_transform.apply(scores);
         winner
     }
 
     /// The score above which the second of two labels wins: half where scores are probabilities.
     fn limit<X: Element>(&self) -> X {
-        if self.positive { 0.5.into() } else { X::zero() }
+        X::narrowed(if self.positive { 0.5 } else { 0.0 })
     }
 
-    fn fill_pair<X: Element>(&self, score: X, scores: &mut [f32]) -> usize {
-        let single = |x: X| x.to_f32().unwrap_or(f32::NAN);
+    fn finish_pair<X: Element>(&self, score: X, scores: &mut [f32]) -> usize {
         let pair = match self.post_transform {
-            PostTransform::Logistic => [logistic(single(-score)), logistic(single(score))],
-            _ if self.positive => [single(X::one() - score), single(score)],
-            _ => [single(-score), single(score)],
+            PostTransform::Logistic => [logistic((-score).single()), logistic(score.single())],
+            _ if self.positive => [(X::one() - score).single(), score.single()],
+            _ => [(-score).single(), score.single()],
         };
         scores.copy_from_slice(&pair);
         usize::from(score > self.limit())
+    }
+}
+
+/// Labels by index, and scores.
+impl Work<(Vec<usize>, Vec<f32>)> for &TreeEnsembleClassifier {
+    fn on_rows<X: Element>(self, trees: &Trees<X>, rows: &[X], columns: usize) -> (Vec<usize>, Vec<f32>) {
+        let width = self.labels.len();
+        let mut sums = vec![X::zero(); rows.len() / columns * width];
+        trees.visit(rows, columns, |row, weights| {
+            let sums = &mut sums[row * width..][..width];
+            for (class, weight) in weights {
+                let sum = &mut sums[*class as usize];
+                *sum = *sum + *weight;
+            }
+        });
+        let mut scores = vec![0.0; sums.len()];
+        let pairs = sums.chunks_exact_mut(width).zip(scores.chunks_exact_mut(width));
+        let winners = pairs.map(|(sums, scores)| self.finish(sums, scores)).collect();
+        (winners, scores)
     }
 }
 
@@ -159,18 +158,9 @@ impl Kernel for TreeEnsembleClassifier {
     }
 
     fn run(&self, inputs: &[&Tensor]) -> TractResult<TVec<Tensor>> {
-        let (rows, columns) = matrix(inputs[0].shape());
-        ensure!(
-            columns >= self.forest.columns.max(1),
-            "{columns} columns, the trees ask for {}",
-            self.forest.columns
-        );
+        let (rows, _) = matrix(inputs[0].shape());
         let width = self.labels.len();
-        let (winners, scores) = if inputs[0].datum_type() == f64::datum_type() {
-            self.answers(inputs[0].try_as_plain_ram()?.as_slice::<f64>()?, columns)
-        } else {
-            with_floats(inputs[0], |values| Ok(self.answers(values, columns)))?
-        };
+        let (winners, scores) = self.forest.with(inputs[0], self)?;
         Ok(tvec!(self.labels.pick(&winners)?, crate::convert::tensor(&[rows, width], scores)?))
     }
 }

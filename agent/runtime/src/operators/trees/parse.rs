@@ -1,13 +1,12 @@
-//! The node's parallel lists to a [`Forest`].
+//! The parallel lists of `TreeEnsembleClassifier` and `TreeEnsembleRegressor` (ai.onnx.ml 1 and 3) to a [`Draft`].
+
+use std::collections::HashSet;
 
 use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::*;
 
-use super::forest::{Forest, Mode, Node};
-use crate::operators::attributes::{floats, ints};
-
-/// Largest feature index.
-const MAX_COLUMNS: usize = 1 << 20;
+use super::draft::{Draft, Step, Test};
+use crate::operators::attributes::{ints, numbers};
 
 /// Names of the leaf lists: `class_…` of a classifier, `target_…` of a regressor.
 pub(super) struct LeafLists {
@@ -18,14 +17,11 @@ pub(super) struct LeafLists {
 }
 
 /// Reads the trees. `targets` is the number of classes or targets that leaves may name.
-pub(super) fn read(node: &NodeProto, leaf: &LeafLists, targets: usize) -> TractResult<Forest> {
-    if let Some(attribute) = node.attribute.iter().find(|attribute| attribute.name.ends_with("_as_tensor")) {
-        bail!("{} is not read: export it with version 1 of ai.onnx.ml", attribute.name);
-    }
+pub(super) fn read(node: &NodeProto, leaf: &LeafLists, targets: usize) -> TractResult<Draft> {
     let trees = ints(node, "nodes_treeids")?;
     let ids = ints(node, "nodes_nodeids")?;
     let features = ints(node, "nodes_featureids")?;
-    let values = floats(node, "nodes_values")?;
+    let (values, is_double) = numbers(node, "nodes_values")?;
     let modes = node.get_attr_opt_tvec::<&str>("nodes_modes")?.unwrap_or_default();
     let when_true = ints(node, "nodes_truenodeids")?;
     let when_false = ints(node, "nodes_falsenodeids")?;
@@ -47,67 +43,62 @@ pub(super) fn read(node: &NodeProto, leaf: &LeafLists, targets: usize) -> TractR
         "nodes_missing_value_tracks_true has another length"
     );
 
-    let mut places: HashMap<(i64, i64), u32> = HashMap::with_capacity(count);
+    let mut places: HashMap<(i64, i64), usize> = HashMap::with_capacity(count);
     for (place, key) in trees.iter().copied().zip(ids.iter().copied()).enumerate() {
-        ensure!(places.insert(key, place as u32).is_none(), "tree {} has node {} twice", key.0, key.1);
+        ensure!(places.insert(key, place).is_none(), "tree {} has node {} twice", key.0, key.1);
     }
     let child = |tree: i64, id: i64| {
         places.get(&(tree, id)).copied().with_context(|| format!("tree {tree} has no node {id}"))
     };
-    let (mut nodes, mut is_child, mut columns) = (Vec::with_capacity(count), vec![false; count], 0);
+    let (mut steps, mut is_child) = (Vec::with_capacity(count), vec![false; count]);
     for place in 0..count {
-        let mode = mode(modes[place])?;
-        let (mut yes, mut no, mut feature) = (0, 0, 0);
-        if mode != Mode::Leaf {
-            (yes, no) = (child(trees[place], when_true[place])?, child(trees[place], when_false[place])?);
-            for next in [yes, no] {
-                // Each node has one parent, so that no path leads back; equal children are one path.
-                let again = std::mem::replace(&mut is_child[next as usize], true);
-                ensure!(!again || (yes == no), "node {} has two parents", ids[next as usize]);
-            }
-            feature = usize::try_from(features[place])?;
-            ensure!(feature < MAX_COLUMNS, "feature {feature} is out of reach");
-            columns = columns.max(feature + 1);
-        }
-        nodes.push(Node {
-            value: values[place],
-            feature: feature as u32,
+        let Some(test) = test(modes[place], values[place])? else {
+            steps.push(Step::Leaf { start: 0, end: 0 });
+            continue;
+        };
+        let (yes, no) = (child(trees[place], when_true[place])?, child(trees[place], when_false[place])?);
+        (is_child[yes], is_child[no]) = (true, true);
+        steps.push(Step::Branch {
+            test,
+            feature: u32::try_from(features[place])?,
             when_true: yes,
             when_false: no,
-            mode,
             missing_is_true: missing.get(place).is_some_and(|tracks| *tracks != 0),
         });
     }
-    let roots: Vec<u32> = (0..count).filter(|place| !is_child[*place]).map(|place| place as u32).collect();
-    ensure!(!roots.is_empty(), "the nodes lead back to themselves");
-    let weights = attach_weights(node, leaf, targets, &places, &mut nodes)?;
-    check_reach(&nodes, &roots)?;
-    Ok(Forest { nodes, roots, weights, columns, targets })
+    let roots: Vec<usize> = (0..count).filter(|place| !is_child[*place]).collect();
+    // A tree without a root leads back to itself.
+    let rooted: HashSet<i64> = roots.iter().map(|root| trees[*root]).collect();
+    ensure!(trees.iter().all(|tree| rooted.contains(tree)), "the nodes of a tree lead in a circle");
+    let mut draft = Draft { steps, roots, weights: Vec::new(), targets, is_double };
+    attach_weights(node, leaf, &places, &mut draft)?;
+    Ok(draft)
 }
 
-fn mode(text: &str) -> TractResult<Mode> {
-    Ok(match text {
-        "LEAF" => Mode::Leaf,
-        "BRANCH_LEQ" => Mode::LessOrEqual,
-        "BRANCH_LT" => Mode::Less,
-        "BRANCH_GTE" => Mode::GreaterOrEqual,
-        "BRANCH_GT" => Mode::Greater,
-        "BRANCH_EQ" => Mode::Equal,
-        "BRANCH_NEQ" => Mode::NotEqual,
+/// What a node asks; nothing where it is a leaf.
+fn test(mode: &str, value: f64) -> TractResult<Option<Test>> {
+    Ok(Some(match mode {
+        "LEAF" => return Ok(None),
+        "BRANCH_LEQ" => Test::LessOrEqual(value),
+        "BRANCH_LT" => Test::Less(value),
+        "BRANCH_GTE" => Test::GreaterOrEqual(value),
+        "BRANCH_GT" => Test::Greater(value),
+        "BRANCH_EQ" => Test::Equal(value),
+        "BRANCH_NEQ" => Test::NotEqual(value),
         other => bail!("node mode {other} is unknown"),
-    })
+    }))
 }
 
 /// Sorts the leaf weights by leaf and gives each leaf its range.
 fn attach_weights(
     node: &NodeProto,
     leaf: &LeafLists,
-    targets: usize,
-    places: &HashMap<(i64, i64), u32>,
-    nodes: &mut [Node],
-) -> TractResult<Vec<(u32, f32)>> {
-    let (trees, ids) = (ints(node, leaf.trees)?, ints(node, leaf.nodes)?);
-    let (named, weights) = (ints(node, leaf.targets)?, floats(node, leaf.weights)?);
+    places: &HashMap<(i64, i64), usize>,
+    draft: &mut Draft,
+) -> TractResult<()> {
+    let (trees, ids, named) = (ints(node, leaf.trees)?, ints(node, leaf.nodes)?, ints(node, leaf.targets)?);
+    let (weights, is_double) = numbers(node, leaf.weights)?;
+    draft.is_double |= is_double;
     let count = weights.len();
     ensure!(
         count > 0 && [trees.len(), ids.len(), named.len()].iter().all(|found| *found == count),
@@ -116,38 +107,21 @@ fn attach_weights(
     );
     let mut entries = Vec::with_capacity(count);
     for index in 0..count {
-        let key = (trees[index], ids[index]);
-        let place = *places.get(&key).with_context(|| format!("tree {} has no node {}", key.0, key.1))?;
-        ensure!(
-            nodes[place as usize].mode == Mode::Leaf,
-            "node {} of tree {} has weights and is no leaf",
-            key.1,
-            key.0
-        );
+        let (tree, id) = (trees[index], ids[index]);
+        let place = *places.get(&(tree, id)).with_context(|| format!("tree {tree} has no node {id}"))?;
         let target = usize::try_from(named[index])?;
-        ensure!(target < targets, "a weight for target {target} of {targets}");
+        ensure!(target < draft.targets, "a weight for target {target} of {}", draft.targets);
         entries.push((place, target as u32, weights[index]));
     }
     entries.sort_by_key(|(place, ..)| *place);
-    let mut start = 0;
+    let mut next = 0;
     for run in entries.chunk_by(|a, b| a.0 == b.0) {
-        let leaf = &mut nodes[run[0].0 as usize];
-        (leaf.when_true, leaf.when_false) = (start, start + run.len() as u32);
-        start = leaf.when_false;
+        let Step::Leaf { start, end } = &mut draft.steps[run[0].0] else {
+            bail!("a node of {} has weights and is no leaf", leaf.nodes)
+        };
+        (*start, *end) = (next, next + u32::try_from(run.len())?);
+        next = *end;
     }
-    Ok(entries.into_iter().map(|(_, target, weight)| (target, weight)).collect())
-}
-
-/// Every node is reached from a root, and once: otherwise some lead in a circle.
-fn check_reach(nodes: &[Node], roots: &[u32]) -> TractResult<()> {
-    let (mut open, mut reached) = (roots.to_vec(), vec![false; nodes.len()]);
-    while let Some(place) = open.pop() {
-        let node = &nodes[place as usize];
-        if std::mem::replace(&mut reached[place as usize], true) || node.mode == Mode::Leaf {
-            continue;
-        }
-        open.extend([node.when_true, node.when_false]);
-    }
-    ensure!(reached.iter().all(|reached| *reached), "some nodes lead in a circle");
+    draft.weights = entries.into_iter().map(|(_, target, weight)| (target, weight)).collect();
     Ok(())
 }
