@@ -74,7 +74,7 @@ pub(crate) fn unsupported(model: &pb::ModelProto) -> Vec<UnsupportedNode> {
             let known_domain =
                 matches!(node.domain.as_str(), "" | "ai.onnx" | "ai.onnx.ml" | "com.microsoft");
             let known = register.0.contains_key(&node.op_type) || node.op_type == "ZipMap";
-            let reason = operators::recurrent::refusal(node);
+            let reason = operators::refusal(node);
             if !(known_domain && known) || reason.is_some() {
                 found.push(UnsupportedNode {
                     operator: operator_name(node),

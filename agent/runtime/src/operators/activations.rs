@@ -1,4 +1,4 @@
-//! `Softplus` and `LogSoftmax`, where tract's overflow.
+//! `Softplus` and `LogSoftmax`, where tract's overflow; `Celu` and `Swish`, whose `alpha` it does not heed everywhere.
 
 use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::NodeProto;
@@ -9,27 +9,58 @@ use tract_onnx::tract_hir::tract_num_traits::Float;
 
 use super::kernel::Built;
 
-/// ln(1 + eˣ) as max(x, 0) + ln(1 + e^−|x|), which overflows for no x.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Softplus;
-
-pub(super) fn build_softplus(_: &ParsingContext, _: &NodeProto) -> Built {
-    Ok((ElementWiseOp(Box::new(Softplus), None).into_hir(), vec![]))
+#[derive(Debug, Clone, PartialEq)]
+enum Curve {
+    /// ln(1 + eˣ) as max(x, 0) + ln(1 + e^−|x|), which overflows for no x.
+    Softplus,
+    /// max(x, 0) + min(0, α·(e^(x/α) − 1)).
+    Celu { alpha: f32 },
+    /// x / (1 + e^−αx).
+    Swish { alpha: f32 },
 }
 
-impl ElementWiseMiniOp for Softplus {
+/// An `alpha` that is no number makes a model of its own; nothing is compared with it.
+impl Eq for Curve {}
+
+pub(super) fn build_curve(_: &ParsingContext, node: &NodeProto) -> Built {
+    let alpha = node.get_attr_opt::<f32>("alpha")?.unwrap_or(1.0);
+    let curve = match node.op_type.as_str() {
+        "Celu" => Curve::Celu { alpha },
+        "Swish" => Curve::Swish { alpha },
+        _ => Curve::Softplus,
+    };
+    Ok((ElementWiseOp(Box::new(curve), None).into_hir(), vec![]))
+}
+
+impl Curve {
+    fn of<T: Float>(&self, x: T) -> T {
+        let number = |alpha: f32| T::from(alpha).unwrap_or_else(T::nan);
+        match self {
+            Curve::Softplus => x.max(T::zero()) + (-x.abs()).exp().ln_1p(),
+            Curve::Celu { alpha } if x < T::zero() => number(*alpha) * (x / number(*alpha)).exp_m1(),
+            Curve::Celu { .. } => x,
+            Curve::Swish { alpha } => x / (T::one() + (-number(*alpha) * x).exp()),
+        }
+    }
+}
+
+impl ElementWiseMiniOp for Curve {
     fn name(&self) -> String {
-        "Softplus".into()
+        match self {
+            Curve::Softplus => "Softplus",
+            Curve::Celu { .. } => "Celu",
+            Curve::Swish { .. } => "Swish",
+        }
+        .into()
     }
 
     fn eval_in_place(&self, tensor: &mut Tensor, _: Option<DatumType>) -> TractResult<()> {
-        fn apply<T: Datum + Float>(tensor: &mut Tensor) -> TractResult<()> {
+        fn apply<T: Datum + Float>(curve: &Curve, tensor: &mut Tensor) -> TractResult<()> {
             let mut plain = tensor.try_as_plain_ram_mut()?;
-            let values = plain.as_slice_mut::<T>()?.iter_mut();
-            values.for_each(|x| *x = x.max(T::zero()) + (-x.abs()).exp().ln_1p());
+            plain.as_slice_mut::<T>()?.iter_mut().for_each(|x| *x = curve.of(*x));
             Ok(())
         }
-        dispatch_floatlike!(apply(tensor.datum_type())(tensor))
+        dispatch_floatlike!(apply(tensor.datum_type())(self, tensor))
     }
 }
 

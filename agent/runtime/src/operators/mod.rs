@@ -20,12 +20,23 @@ pub(crate) mod missing;
 mod normalizer;
 mod one_hot_encoder;
 mod post_transform;
-pub(crate) mod recurrent;
+mod recurrent;
 mod scaler;
 mod svm;
 mod trees;
 
-use tract_onnx::Onnx;
+use tract_onnx::{Onnx, pb::NodeProto};
+
+/// Why this node cannot be run though its operator is there, and what to change.
+pub(crate) fn refusal(node: &NodeProto) -> Option<String> {
+    let is_attribute = |name: &str, value: &[u8]| {
+        node.attribute.iter().any(|attribute| attribute.name == name && attribute.s == value)
+    };
+    if node.op_type == "SpaceToDepth" && is_attribute("mode", b"CRD") {
+        return Some("its mode CRD is not heeded: export it with mode DCR".into());
+    }
+    recurrent::refusal(node)
+}
 
 /// tract's ONNX loader with our operators in its register.
 pub fn framework() -> Onnx {
@@ -33,6 +44,7 @@ pub fn framework() -> Onnx {
     let register = &mut framework.op_register;
     register.insert("ArrayFeatureExtractor", array_feature_extractor::build);
     register.insert("Binarizer", binarizer::build);
+    register.insert("Celu", activations::build_curve);
     register.insert("FeatureVectorizer", feature_vectorizer::build);
     register.insert("GRU", recurrent::build);
     register.insert("Imputer", imputer::build);
@@ -48,9 +60,10 @@ pub fn framework() -> Onnx {
     register.insert("RNN", recurrent::build);
     register.insert("Scaler", scaler::build);
     register.insert("SoftmaxCrossEntropyLoss", losses::build);
-    register.insert("Softplus", activations::build_softplus);
+    register.insert("Softplus", activations::build_curve);
     register.insert("SVMClassifier", svm::build_classifier);
     register.insert("SVMRegressor", svm::build_regressor);
+    register.insert("Swish", activations::build_curve);
     register.insert("TreeEnsemble", trees::build_ensemble);
     register.insert("TreeEnsembleClassifier", trees::build_classifier);
     register.insert("TreeEnsembleRegressor", trees::build_regressor);

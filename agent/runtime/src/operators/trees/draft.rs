@@ -80,6 +80,8 @@ impl Test {
             Test::Greater(value) => at_most(*value, false, true),
             Test::NotEqual(value) => tvec![unequal(*value, false, false)],
             Test::Equal(value) => tvec![unequal(*value, missing_is_true, true)],
+            // Every number is unlike NaN.
+            Test::Member(values) if values.is_empty() => tvec![unequal(f64::NAN, missing_is_true, true)],
             Test::Member(values) => {
                 values.iter().map(|value| unequal(*value, missing_is_true, true)).collect()
             }
@@ -101,7 +103,7 @@ mod tests {
     proptest! {
         #[test]
         fn plain_tests_decide_as_the_original(
-            x in number(), value in number(), more in number(), missing_is_true: bool, kind in 0..7_usize,
+            x in number(), value in number(), more in number(), missing_is_true: bool, kind in 0..8_usize,
         ) {
             let (test, holds) = match kind {
                 0 => (Test::LessOrEqual(value), x <= value),
@@ -110,6 +112,7 @@ mod tests {
                 3 => (Test::Greater(value), x > value),
                 4 => (Test::Equal(value), x == value),
                 5 => (Test::NotEqual(value), x != value),
+                6 => (Test::Member(vec![]), false),
                 _ => (Test::Member(vec![value, more]), x == value || x == more),
             };
             let expected = holds || missing_is_true && x.is_nan();

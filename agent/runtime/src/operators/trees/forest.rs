@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use tract_onnx::tract_hir::internal::*;
 use tract_onnx::tract_hir::tract_num_traits::Float;
 
-use super::draft::{Draft, Step};
+use super::draft::{Draft, Plain, Step};
 use super::sums::Answers;
 use crate::operators::kernel::{matrix, with_floats};
 
@@ -154,6 +154,19 @@ pub(super) trait Work<R> {
     fn on_rows<X: Element>(self, trees: &Trees<X>, rows: &[X], columns: usize) -> R;
 }
 
+/// The step, or what comes after it where it is a branch whose children are one. No branch is come by twice.
+fn beyond_forks(draft: &Draft, mut step: usize, seen: &mut [bool]) -> TractResult<usize> {
+    while let Step::Branch { when_true, when_false, .. } = &draft.steps[step] {
+        let again = std::mem::replace(&mut seen[step], true);
+        ensure!(!again, "the nodes of a tree lead in a circle or have two parents");
+        if when_true != when_false {
+            break;
+        }
+        step = *when_true;
+    }
+    Ok(step)
+}
+
 impl<X> Default for Trees<X> {
     fn default() -> Self {
         Self { nodes: vec![], leaves: vec![], roots: vec![], weights: vec![], is_plain: true }
@@ -188,65 +201,52 @@ impl<X: Element> Trees<X> {
         };
         let mut seen = vec![false; draft.steps.len()];
         for root in &draft.roots {
-            // What is next: a step, and the nodes that wait for its place.
+            trees.roots.push(trees.place()?);
+            // Steps to come, each with the nodes that wait for its place.
             let mut open = vec![(*root, 0..0)];
-            trees.roots.push(u32::try_from(trees.nodes.len())?);
-            while let Some((mut step, waiting)) = open.pop() {
-                let (test, feature, when_true, when_false, missing_is_true) = loop {
-                    let again = match &draft.steps[step] {
-                        Step::Leaf { .. } => false,
-                        Step::Branch { .. } => std::mem::replace(&mut seen[step], true),
-                    };
-                    ensure!(!again, "the nodes of a tree lead in a circle or have two parents");
-                    match &draft.steps[step] {
-                        // A branch that leads to one place is none.
-                        Step::Branch { when_true, when_false, .. } if when_true == when_false => {
-                            step = *when_true;
-                        }
-                        Step::Branch { test, feature, when_true, when_false, missing_is_true } => {
-                            break (Some(test), *feature, *when_true, *when_false, *missing_is_true);
-                        }
-                        Step::Leaf { .. } => break (None, 0, step, step, false),
-                    }
-                };
-                let place = u32::try_from(trees.nodes.len())?;
+            while let Some((step, waiting)) = open.pop() {
+                let place = trees.place()?;
                 trees.nodes[waiting].iter_mut().for_each(|node| node.next = place);
-                let plain = test.map(|test| test.plain(missing_is_true)).unwrap_or_default();
-                match &draft.steps[step] {
+                match &draft.steps[beyond_forks(draft, step, &mut seen)?] {
                     Step::Leaf { start, end } => {
                         trees.nodes.push(Node { value: X::nan(), feature: 0, next: place });
                         trees.leaves.push((*start, *end));
                     }
-                    // Member of no set.
-                    Step::Branch { .. } if plain.is_empty() => open.push((when_false, 0..0)),
-                    Step::Branch { .. } => {
-                        for plain in &plain {
-                            let value = X::narrowed(plain.value);
-                            let flag = |is_set: bool, flag: u32| if is_set { flag } else { 0 };
-                            let flags = flag(plain.is_unequal, IS_UNEQUAL)
-                                | flag(plain.flips_missing, FLIPS_MISSING)
-                                | flag(plain.is_below, IS_BELOW);
-                            // Nothing is below the lowest of all numbers.
-                            let value = match plain.is_below {
-                                true if value == X::neg_infinity() => X::nan(),
-                                true => value.before(),
-                                false => value,
-                            };
-                            trees.nodes.push(Node { value, feature: feature | flags, next: place });
-                            trees.leaves.push((0, 0));
-                            trees.is_plain &= !plain.is_unequal && !plain.flips_missing;
-                        }
-                        let all = place as usize..trees.nodes.len();
-                        let swapped = plain.iter().any(|plain| plain.swapped);
+                    Step::Branch { test, feature, when_true, when_false, missing_is_true } => {
+                        let tests = test.plain(*missing_is_true);
+                        tests.iter().for_each(|test| trees.push(test, *feature));
+                        let swapped = tests.iter().any(|test| test.swapped);
                         let (follows, other) =
-                            if swapped { (when_false, when_true) } else { (when_true, when_false) };
-                        open.push((other, all));
+                            if swapped { (*when_false, *when_true) } else { (*when_true, *when_false) };
+                        open.push((other, place as usize..trees.nodes.len()));
                         open.push((follows, 0..0));
                     }
                 }
             }
         }
         Ok(trees)
+    }
+
+    /// The place of the next node.
+    fn place(&self) -> TractResult<u32> {
+        Ok(u32::try_from(self.nodes.len())?)
+    }
+
+    fn push(&mut self, test: &Plain, feature: u32) {
+        let flag = |is_set: bool, flag: u32| if is_set { flag } else { 0 };
+        let flags = flag(test.is_unequal, IS_UNEQUAL)
+            | flag(test.flips_missing, FLIPS_MISSING)
+            | flag(test.is_below, IS_BELOW);
+        let value = X::narrowed(test.value);
+        let value = match test.is_below {
+            // Nothing is below the lowest of all numbers.
+            true if value == X::neg_infinity() => X::nan(),
+            true => value.before(),
+            false => value,
+        };
+        self.nodes.push(Node { value, feature: feature | flags, next: 0 });
+        self.leaves.push((0, 0));
+        self.is_plain &= !test.is_unequal && !test.flips_missing;
     }
 
     /// Calls `each` with a row's number and the weights of the leaf that it falls into: for each row, tree by tree in
@@ -294,6 +294,125 @@ impl<X: Element> Trees<X> {
                     each(number, &self.weights[start as usize..end as usize]);
                 }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::draft::Test;
+    use super::*;
+
+    const NUMBERS: [f64; 7] = [-1.0, -0.0, 0.5, 1.0, f64::INFINITY, f64::NEG_INFINITY, f64::NAN];
+    const COLUMNS: usize = 3;
+
+    /// Grows a tree by what the genes say, and gives the place of its root.
+    fn grow(genes: &mut impl Iterator<Item = u8>, depth: usize, draft: &mut Draft) -> usize {
+        let mut gene = || usize::from(genes.next().unwrap_or(0));
+        let (kind, first, second, feature, missing) = (gene(), gene(), gene(), gene(), gene());
+        if depth == 0 || kind % 9 == 0 {
+            let start = draft.weights.len() as u32;
+            draft.weights.push((0, f64::from(start) + 1.0));
+            draft.steps.push(Step::Leaf { start, end: start + 1 });
+            return draft.steps.len() - 1;
+        }
+        let (value, other) = (NUMBERS[first % NUMBERS.len()], NUMBERS[second % NUMBERS.len()]);
+        let test = match kind % 9 {
+            1 => Test::LessOrEqual(value),
+            2 => Test::Less(value),
+            3 => Test::GreaterOrEqual(value),
+            4 => Test::Greater(value),
+            5 => Test::Equal(value),
+            6 => Test::NotEqual(value),
+            7 => Test::Member(vec![value, other]),
+            _ => Test::Member(vec![]),
+        };
+        let when_true = grow(genes, depth - 1, draft);
+        let when_false = if first % 5 == 4 { when_true } else { grow(genes, depth - 1, draft) };
+        let (feature, missing_is_true) = ((feature % COLUMNS) as u32, missing % 2 == 1);
+        draft.steps.push(Step::Branch { test, feature, when_true, when_false, missing_is_true });
+        draft.steps.len() - 1
+    }
+
+    /// The weight that a row comes by, step by step as the file tells.
+    fn plainly(draft: &Draft, mut step: usize, row: &[f64]) -> f64 {
+        loop {
+            match &draft.steps[step] {
+                Step::Leaf { start, .. } => return draft.weights[*start as usize].1,
+                Step::Branch { test, feature, when_true, when_false, missing_is_true } => {
+                    let x = row[*feature as usize];
+                    let holds = match test {
+                        Test::LessOrEqual(value) => x <= *value,
+                        Test::Less(value) => x < *value,
+                        Test::GreaterOrEqual(value) => x >= *value,
+                        Test::Greater(value) => x > *value,
+                        Test::Equal(value) => x == *value,
+                        Test::NotEqual(value) => x != *value,
+                        Test::Member(values) => values.contains(&x),
+                    };
+                    step = if holds || *missing_is_true && x.is_nan() { *when_true } else { *when_false };
+                }
+            }
+        }
+    }
+
+    struct Weights;
+
+    impl Work<Vec<Vec<f64>>> for Weights {
+        fn on_rows<X: Element>(self, trees: &Trees<X>, rows: &[X], columns: usize) -> Vec<Vec<f64>> {
+            let mut found = vec![Vec::new(); rows.len() / columns];
+            trees.visit(rows, columns, |row, weights| found[row].push(f64::from(weights[0].1.single())));
+            found
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn trees_are_walked_as_they_are_told(
+            genes in proptest::collection::vec(any::<u8>(), 10..600),
+            trees in 1..12_usize,
+            rows in proptest::collection::vec(0..NUMBERS.len(), COLUMNS..5 * COLUMNS),
+            is_double: bool,
+            doubles: bool,
+        ) {
+            let mut draft = Draft { targets: 1, is_double, ..Draft::default() };
+            let mut genes = genes.into_iter();
+            for _ in 0..trees {
+                let root = grow(&mut genes, 5, &mut draft);
+                draft.roots.push(root);
+            }
+            let rows: Vec<f64> = rows[..rows.len() / COLUMNS * COLUMNS].iter().map(|at| NUMBERS[*at]).collect();
+            let expected: Vec<Vec<f64>> = rows
+                .chunks(COLUMNS)
+                .map(|row| draft.roots.iter().map(|root| plainly(&draft, *root, row)).collect())
+                .collect();
+            let shape = [rows.len() / COLUMNS, COLUMNS];
+            let input = match doubles {
+                true => crate::convert::tensor(&shape, rows).unwrap(),
+                false => crate::convert::tensor(&shape, rows.iter().map(|x| *x as f32).collect()).unwrap(),
+            };
+            prop_assert_eq!(Forest::new(&draft).unwrap().with(&input, Weights).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn what_leads_in_a_circle_or_together_again_is_refused() {
+        let branch = |when_true, when_false| Step::Branch {
+            test: Test::Less(0.0),
+            feature: 0,
+            when_true,
+            when_false,
+            missing_is_true: false,
+        };
+        for steps in [
+            vec![branch(0, 0)],
+            vec![branch(1, 2), branch(2, 2), branch(0, 0)],
+            vec![branch(1, 1), branch(0, 0)],
+        ] {
+            let draft = Draft { steps, roots: vec![0], targets: 1, ..Draft::default() };
+            assert!(Forest::new(&draft).is_err());
         }
     }
 }
