@@ -44,16 +44,16 @@ impl Model {
             return Err(LoadError::Unsupported { nodes: unsupported });
         }
         let mut found = spec::infer(&read)?;
-        let spare = Late::may_help(&found).then(|| read.clone());
         let (plan, axes) = match prepare(read) {
             Ok(Prepared { plan, axes }) => {
                 refine_outputs(&plan, &mut found)?;
                 (Plan::Ready(plan), axes)
             }
-            Err(error @ LoadError::Engine { .. }) => {
-                let axes = spare.as_ref().map(|model| rewrite::axes(model, Naming::Kept));
-                let late = spare.and_then(|model| Late::new(model, &found));
-                let (Some(late), Some(axes)) = (late, axes) else { return Err(error) };
+            Err(error @ LoadError::Engine { .. }) if Late::may_help(&found) => {
+                // Read once more rather than kept: most models never come here.
+                let again = proto::read(onnx)?;
+                let axes = rewrite::axes(&again, Naming::Kept);
+                let Some(late) = Late::new(again, &found) else { return Err(error) };
                 (Plan::Late(Arc::new(late)), axes)
             }
             Err(error) => return Err(error),

@@ -250,3 +250,30 @@ fn sizes_that_a_file_merely_claims_are_refused() {
         assert!(!error.to_string().contains("gave up"), "{error}");
     }
 }
+
+#[test]
+fn trees_of_version_5_have_leaves_of_their_own() {
+    // x in {1, 3}, or missing: 10; else x ≤ 2: 20, else 30. The second tree is one leaf for all.
+    let nan = f64::NAN;
+    let attributes = [
+        ints("tree_roots", &[0, 2]),
+        ints("nodes_featureids", &[0, 0, 0]),
+        doubles("nodes_splits", &[0.0, 2.0, 0.0]),
+        doubles("nodes_modes", &[6.0, 0.0, 0.0]),
+        doubles("membership_values", &[1.0, 3.0, nan]),
+        ints("nodes_truenodeids", &[0, 1, 3]),
+        ints("nodes_trueleafs", &[1, 1, 1]),
+        ints("nodes_falsenodeids", &[1, 2, 3]),
+        ints("nodes_falseleafs", &[0, 1, 1]),
+        ints("nodes_missing_value_tracks_true", &[1, 0, 0]),
+        ints("leaf_targetids", &[0, 0, 0, 0]),
+        doubles("leaf_weights", &[10.0, 20.0, 30.0, 0.5]),
+        int("n_targets", 1),
+    ];
+    let found = run(
+        &onnx("TreeEnsemble", DataType::Double, 1, &attributes),
+        1,
+        TensorData::Fp64(vec![1.0, 2.0, 3.0, 4.0, nan]),
+    );
+    assert_eq!(found, TensorData::Fp64(vec![10.5, 20.5, 10.5, 30.5, 10.5]));
+}

@@ -17,13 +17,13 @@ pub(crate) fn ints(node: &NodeProto, name: &str) -> TractResult<Vec<i64>> {
 /// A list of floats, or the tensor that stands in its place as `…_as_tensor` or by the same name; empty where absent.
 /// Also whether it is in double precision.
 pub(crate) fn numbers(node: &NodeProto, name: &str) -> TractResult<(Vec<f64>, bool)> {
-    let listed = floats(node, name)?;
     let as_tensor = format!("{name}_as_tensor");
-    let tensor =
-        node.attribute.iter().find(|attribute| attribute.name == as_tensor || attribute.name == name);
-    match tensor.and_then(|attribute| attribute.t.as_ref()) {
-        None => Ok((listed.into_iter().map(f64::from).collect(), false)),
-        Some(_) if !listed.is_empty() => bail!("{name} and {as_tensor} are both set"),
+    let mut named =
+        node.attribute.iter().filter(|attribute| attribute.name == as_tensor || attribute.name == name);
+    let (attribute, more) = (named.next(), named.next());
+    ensure!(more.is_none(), "{name} is there twice");
+    match attribute.and_then(|attribute| attribute.t.as_ref()) {
+        None => Ok((floats(node, name)?.into_iter().map(f64::from).collect(), false)),
         Some(tensor) => {
             let is_double = tensor.data_type == DataType::Double as i32;
             Ok((elements(tensor).with_context(|| format!("{name} is no list of numbers"))?, is_double))
