@@ -3,7 +3,9 @@
 //! A file of a few bytes can ask for a tensor of any size: `ConstantOfShape`, `Expand`, `Range`, `Tile`, `Pad` and
 //! others take the length of what they give from a constant. The engine computes such constants while it loads.
 
+use prost::Message as _;
 use tract_onnx::ops::logic::If;
+use tract_onnx::pb::ModelProto;
 use tract_onnx::tract_core::ops::logic::IfThenElse;
 use tract_onnx::tract_core::ops::scan::Scan;
 use tract_onnx::tract_hir::internal::*;
@@ -14,14 +16,40 @@ use crate::error::LoadError;
 /// Most bytes of one tensor inside of a graph, for a single row.
 const MAX_TENSOR_BYTES: u64 = 1 << 30;
 
-/// Refuses a graph in which a tensor is too large. Node by node: the shapes that come out are told by rules alone,
-/// and only then may the engine compute the node.
-pub fn check(model: &mut InferenceModel) -> Result<(), LoadError> {
+/// Bytes of constants that any graph may compute, and how many times its own size beyond that: exporters write small
+/// tables for large ones, but a file of a few bytes that fills the memory is a bomb.
+const COMPUTED: (u64, u64) = (16 << 20, 4);
+
+/// Refuses a graph in which a tensor is too large, or that computes constants of many times its own size. Node by node:
+/// the shapes that come out are told by rules alone, and only then may the engine compute the node.
+pub fn check(model: &mut InferenceModel, file: &ModelProto) -> Result<(), LoadError> {
+    let (least, times) = COMPUTED;
+    let most = least.saturating_add(times.saturating_mul(file.encoded_len() as u64));
+    check_graph(model, &mut Budget { left: most, most })
+}
+
+/// Bytes of constants that may still be computed.
+struct Budget {
+    left: u64,
+    most: u64,
+}
+
+impl Budget {
+    fn take(&mut self, node: &str, bytes: u64) -> Result<(), LoadError> {
+        let refused = || LoadError::Constants { node: node.to_owned(), limit: self.most };
+        self.left = self.left.checked_sub(bytes).ok_or_else(refused)?;
+        Ok(())
+    }
+}
+
+fn check_graph(model: &mut InferenceModel, budget: &mut Budget) -> Result<(), LoadError> {
     // What else is wrong with a graph is told when the engine translates it.
     let order = model.eval_order().unwrap_or_default();
     for id in order {
-        bodies(model.node_mut(id)).into_iter().try_for_each(check)?;
-        check_node(model, id).unwrap_or(Ok(()))?;
+        for body in bodies(model.node_mut(id)) {
+            check_graph(body, budget)?;
+        }
+        check_node(model, id, budget).unwrap_or(Ok(()))?;
     }
     Ok(())
 }
@@ -35,7 +63,11 @@ fn bodies(node: &mut InferenceNode) -> TVec<&mut InferenceModel> {
     }
 }
 
-fn check_node(model: &mut InferenceModel, id: usize) -> TractResult<Result<(), LoadError>> {
+fn check_node(
+    model: &mut InferenceModel,
+    id: usize,
+    budget: &mut Budget,
+) -> TractResult<Result<(), LoadError>> {
     let (inputs, outputs) = model.node_facts(id)?;
     let inputs: TVec<InferenceFact> = inputs.into_iter().cloned().collect();
     let outputs: TVec<InferenceFact> = outputs.into_iter().cloned().collect();
@@ -46,12 +78,16 @@ fn check_node(model: &mut InferenceModel, id: usize) -> TractResult<Result<(), L
 
     let (i, o, w) = known();
     let (_, told, _) = model.node_mut(id).op.infer_facts(i, o, w)?;
+    let is_computed = !inputs.is_empty() && inputs.iter().all(|fact| fact.value.concretize().is_some());
     for fact in &told {
         let Some(dims) = fact.shape.concretize() else { continue };
         let width = fact.datum_type.concretize().map_or(1, |kind| kind.size_of());
         let node = model.node(id);
-        if let Err(error) = refuse_beyond(&node.name, &node.op.name(), &dims, width) {
-            return Ok(Err(error));
+        let bounded = refuse_beyond(&node.name, &node.op.name(), &dims, width);
+        let paid =
+            bounded.and_then(|bytes| if is_computed { budget.take(&node.name, bytes) } else { Ok(()) });
+        if paid.is_err() {
+            return Ok(paid);
         }
     }
     let (i, o, w) = known();
@@ -79,10 +115,11 @@ pub fn check_typed(model: &TypedModel) -> Result<(), LoadError> {
     Ok(())
 }
 
-fn refuse_beyond(node: &str, operator: &str, dims: &[TDim], width: usize) -> Result<(), LoadError> {
+/// The bytes of a tensor, unless they are too many.
+fn refuse_beyond(node: &str, operator: &str, dims: &[TDim], width: usize) -> Result<u64, LoadError> {
     let bytes = dims.iter().map(at_one_row).fold(width as u64, u64::saturating_mul);
     if bytes <= MAX_TENSOR_BYTES {
-        return Ok(());
+        return Ok(bytes);
     }
     let shape = dims.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
     Err(LoadError::LargeTensor { node: node.to_owned(), operator: operator.to_owned(), shape, bytes })

@@ -77,7 +77,7 @@ fn known(model: &ModelProto) -> Option<bool> {
         .with_ignore_value_info(true)
         .model_for_proto_model(model)
         .ok()?;
-    bounds::check(&mut graph).ok()?;
+    bounds::check(&mut graph, model).ok()?;
     let plan = graph.into_typed().and_then(|graph| graph.into_decluttered()).ok()?;
     let value = plan.output_fact(0).ok()?.konst.clone()?;
     let value = value.cast_to::<bool>().ok()?;

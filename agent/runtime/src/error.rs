@@ -66,6 +66,17 @@ pub enum LoadError {
         /// Its bytes with a length of 1 for all free dimensions.
         bytes: u64,
     },
+    /// Constants that the graph computes are many times as large as the file.
+    #[error(
+        "node `{node}` is a constant that the graph computes, and these would take more than {limit} bytes, many times \
+         the model's own size; export it with smaller constant shapes, or with these constants in it"
+    )]
+    Constants {
+        /// Name of the node where it was too much.
+        node: String,
+        /// Most bytes of all that are computed.
+        limit: u64,
+    },
     /// Weights are in another file.
     #[error(
         "the weights of tensor `{tensor}` are in another file; save the model as one file \

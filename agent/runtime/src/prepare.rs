@@ -46,7 +46,7 @@ pub fn plan(mut model: pb::ModelProto, axes: Axes) -> Result<Prepared, LoadError
             .with_ignore_value_info(true)
             .model_for_proto_model(&model)
             .map_err(failed)?;
-        bounds::check(&mut graph)?;
+        bounds::check(&mut graph, &model)?;
         let mut graph = graph.into_typed().and_then(|graph| graph.into_decluttered()).map_err(failed)?;
         operators::missing::keep(&mut graph).map_err(failed)?;
         bounds::check_typed(&graph)?;

@@ -6,7 +6,10 @@ use anyhow::{Context, anyhow, bail};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use dunlin_trust::pin::{Fingerprint, PinnedAuthority};
 use futures_util::StreamExt;
-use reqwest::{Certificate, Method, RequestBuilder, Response};
+use reqwest::{
+    Certificate, Method, RequestBuilder, Response,
+    multipart::{Form, Part},
+};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -73,6 +76,21 @@ impl Api {
     pub async fn upload(&self, path: &str, content_type: &str, body: Vec<u8>) -> anyhow::Result<Value> {
         let request = self.request(Method::POST, path).header("content-type", content_type).body(body);
         json_or_null(self.send(request).await?).await
+    }
+
+    /// POST a model, and what another runtime gave where that is known; JSON out.
+    pub async fn upload_model(
+        &self,
+        path: &str,
+        model: Vec<u8>,
+        golden: Option<Vec<u8>>,
+    ) -> anyhow::Result<Value> {
+        let Some(golden) = golden else {
+            return self.upload(path, "application/octet-stream", model).await;
+        };
+        let file = |bytes: Vec<u8>, name: &'static str| Part::bytes(bytes).file_name(name);
+        let form = Form::new().part("model", file(model, "model")).part("golden", file(golden, "golden"));
+        json_or_null(self.send(self.request(Method::POST, path).multipart(form)).await?).await
     }
 
     /// PUT, bytes in, JSON out.

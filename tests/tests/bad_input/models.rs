@@ -97,3 +97,37 @@ fn what_is_not_a_model_is_refused_by_check_infer_and_push() {
     server.check().unwrap();
     no_panic(&fleet);
 }
+
+#[test]
+fn numbers_are_compared_with_those_of_another_runtime_before_anything_is_kept() {
+    let fleet = Fleet::new();
+    let mut server = fleet.serve();
+    let folder = root().join("agent/runtime/tests/models");
+    let (onnx, golden) = (folder.join("bc_logreg.onnx"), folder.join("bc_logreg.json"));
+    let mut told: Value = serde_json::from_slice(&fs::read(&golden).unwrap()).unwrap();
+    let score = &mut told["outputs"][1]["data"][3];
+    *score = (score.as_f64().unwrap() + 0.01).into();
+    let other = fleet.write("other.json", told.to_string());
+    let table = fleet.write("no_answers.csv", "a,b\n1,2\n");
+
+    let (onnx, golden) = (text(&onnx), text(&golden));
+    let push = |version: &str, file: &str| {
+        fleet.dunlin(&["model", "push", onnx, "--as", &format!("tumor-{version}"), "--golden", file])
+    };
+    let differs = ["numbers differ from another runtime", "row 1"];
+    said(&agent(&["check", onnx, "--golden", text(&other)]), 1, &differs);
+    said(&push("1.0.0", text(&other)), 1, &differs);
+    said(&push("1.0.0", text(&table)), 1, &["the golden file", "name them like the outputs"]);
+    let check = fleet.dunlin(&["model", "check", onnx, "--golden", text(&other)]);
+    said(&check, 1, &[&differs[..], &["cannot be used as it is"]].concat());
+    assert_eq!(fleet.ask(&["model", "list"]), serde_json::json!([]), "nothing was kept");
+
+    said(&agent(&["check", onnx, "--golden", golden]), 0, &["it runs on this agent, and", "rows agree"]);
+    said(&fleet.dunlin(&["model", "check", onnx]), 0, &["it runs", "numbers not compared"]);
+    said(&push("1.0.0", golden), 0, &["passed its probe"]);
+    assert_eq!(fleet.ask(&["model", "show", "tumor-1.0.0"])["compared"], true);
+    said(&fleet.dunlin(&["model", "push", onnx, "--as", "tumor-1.0.1"]), 0, &["were not compared"]);
+    assert_eq!(fleet.ask(&["model", "show", "tumor-1.0.1"])["compared"], false);
+    server.check().unwrap();
+    no_panic(&fleet);
+}

@@ -1,11 +1,13 @@
 //! The verbs of the command line. Each prints for people, or with `--json` for machines.
 //!
-//! Modules: `enrol`, `run`, `status`, `doctor`, `check`, `probe`, `infer`; `load` reads what a person named,
+//! Modules: `enrol`, `run`, `status`, `doctor`, `check`, `probe`, `infer`; `load` reads the model that a person
+//! named, `golden` what it is compared with;
 //! `owner` is who writes into the data folder.
 
 pub mod check;
 pub mod doctor;
 pub mod enrol;
+pub mod golden;
 pub mod infer;
 pub mod load;
 pub mod owner;

@@ -1,11 +1,16 @@
 //! `dunlin-agent probe BUNDLE`: judges a bundle before it is signed. The fleet server runs it in a child process;
 //! what is judged is the very code that devices run.
 
-use std::{fs::File, path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    fs::File,
+    path::PathBuf,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
 
 use dunlin_protocol::{bundle::Bundle, spec::Task, tensor::Tensor};
 use dunlin_runtime::{
-    Model, answer, golden,
+    Model, answer,
     rows::{read_csv, run_rows},
     statistics::Truth,
     trial,
@@ -14,14 +19,15 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{
-    exit,
+    exit, golden,
     load::{Given, load},
     print_json,
 };
 use crate::{board::report::resident_bytes, pipeline::truth::truth};
 
-/// Runs that are timed.
+/// Most runs that are timed, and how long they may take together: no run begins after it.
 const TIMED_RUNS: usize = 200;
+const TIMED: Duration = Duration::from_secs(2);
 
 /// Most rows of a hold-out set.
 const MAX_ROWS: usize = 200_000;
@@ -61,7 +67,7 @@ struct Report {
     checks: Vec<Check>,
     compared: bool,
     spec: Value,
-    latency_us: Value,
+    latency_us: Option<Latency>,
     memory_bytes: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     holdout: Option<Value>,
@@ -86,9 +92,10 @@ impl Report {
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     watch_time(Duration::from_secs(args.limit_seconds.max(1)), args.json);
     let mut report = Report::default();
+    let before = resident_bytes();
     judge(args, &mut report);
     report.ok = report.checks.iter().all(|check| check.ok);
-    report.memory_bytes = resident_bytes();
+    report.memory_bytes = resident_bytes().saturating_sub(before);
     if args.json {
         print_json(&report)?;
     } else {
@@ -131,10 +138,8 @@ fn judge(args: &Args, report: &mut Report) {
     let Some(model) = report.check("load", loaded) else { return };
     compare(&bundle, &model, report);
     if let Some(inputs) = sample_inputs(&bundle) {
-        let timed = time(&model, &inputs);
-        if let Some(latency) = report.check("run", timed) {
-            report.latency_us = latency;
-        }
+        let timed = time(&model, &inputs).map(|latency| (latency, latency.to_string()));
+        report.latency_us = report.check("run", timed);
     }
     if let Some(path) = &args.holdout {
         let judged = holdout(&model, path).map(|metrics| {
@@ -151,20 +156,8 @@ fn compare(bundle: &Bundle, model: &Model, report: &mut Report) {
         report.check("golden", Ok::<_, anyhow::Error>(((), unsaid)));
         return;
     };
-    let found = golden::check(model, vectors);
-    let result = if found.ok {
-        Ok((
-            (),
-            format!("{} rows agree with {} within {:e}", found.rows, vectors.origin, found.worst_difference),
-        ))
-    } else {
-        let first = found.failures.first();
-        let shown =
-            first.map(|f| format!("{} row {}: {} instead of {}", f.output, f.row, f.found, f.expected));
-        Err(anyhow::anyhow!("numbers differ from {}: {}", vectors.origin, shown.unwrap_or_default()))
-    };
-    report.check("golden", result);
-    report.compared = found.ok;
+    let compared = golden::compare(model, vectors).map(|words| ((), words));
+    report.compared = report.check("golden", compared).is_some();
 }
 
 /// The golden vectors, or a row of zeros.
@@ -173,17 +166,31 @@ fn sample_inputs(bundle: &Bundle) -> Option<Vec<Tensor>> {
     golden.or_else(|| trial::zeros(&bundle.manifest.spec))
 }
 
-fn time(model: &Model, inputs: &[Tensor]) -> anyhow::Result<(Value, String)> {
+/// Microseconds of a call, by rows of its input.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Latency {
+    p50: f64,
+    p99: f64,
+}
+
+impl std::fmt::Display for Latency {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:.1} µs a row, p99 {:.1} µs", self.p50, self.p99)
+    }
+}
+
+/// Runs the model many times, as far as the time for it goes.
+pub fn time(model: &Model, inputs: &[Tensor]) -> anyhow::Result<Latency> {
     let rows = inputs.first().and_then(|tensor| tensor.shape.first().copied()).unwrap_or(1).max(1);
+    let begun = Instant::now();
     let mut micros = Vec::with_capacity(TIMED_RUNS);
-    for _ in 0..TIMED_RUNS {
-        let started = std::time::Instant::now();
+    while micros.len() < TIMED_RUNS && (micros.is_empty() || begun.elapsed() < TIMED) {
+        let started = Instant::now();
         model.run(inputs)?;
         micros.push(started.elapsed().as_secs_f64() * 1e6 / rows as f64);
     }
     micros.sort_by(f64::total_cmp);
-    let (p50, p99) = (micros[TIMED_RUNS / 2], micros[TIMED_RUNS * 99 / 100]);
-    Ok((json!({ "p50": p50, "p99": p99 }), format!("{p50:.1} µs a row, p99 {p99:.1} µs")))
+    Ok(Latency { p50: micros[micros.len() / 2], p99: micros[micros.len() * 99 / 100] })
 }
 
 fn holdout(model: &Model, path: &std::path::Path) -> anyhow::Result<Value> {

@@ -52,15 +52,7 @@ pub struct WantedParameters {
 impl InferRequest {
     /// Reads the JSON of a request; the reason where it is none.
     pub fn parse(json: &[u8]) -> Result<Self, String> {
-        let read = |json: &[u8]| serde_json::from_slice(json);
-        let error = match read(json) {
-            Ok(request) => return Ok(request),
-            Err(error) => error,
-        };
-        // JSON knows no NaN, but Python writes it. Where that is all that is wrong, it is a missing number.
-        without_nan(json)
-            .and_then(|json| read(&json).ok())
-            .ok_or_else(|| format!("not an Open Inference Protocol request: {error}"))
+        parse(json).map_err(|error| format!("not an Open Inference Protocol request: {error}"))
     }
 
     /// The wanted ones of these outputs, each with whether it is wanted as bytes.
@@ -77,6 +69,15 @@ impl InferRequest {
         });
         Ok(chosen.collect())
     }
+}
+
+/// Reads JSON that has tensors in it. JSON knows no NaN, but Python writes it: where that is all that is wrong, it is a
+/// missing number.
+pub fn parse<T: serde::de::DeserializeOwned>(json: &[u8]) -> Result<T, serde_json::Error> {
+    serde_json::from_slice(json).or_else(|error| {
+        let clean = without_nan(json).and_then(|json| serde_json::from_slice(&json).ok());
+        clean.ok_or(error)
+    })
 }
 
 /// The same JSON with `null` for every `NaN` outside of strings; `None` where there is none.

@@ -22,9 +22,24 @@ pub enum Command {
         /// Name and version of a bare ONNX file, for example rain-1.4.0.
         #[arg(long = "as", value_name = "NAME-VERSION")]
         named: Option<ModelRef>,
+        /// What another runtime gave for some inputs: a table of features and outputs (CSV), or a request with its
+        /// answer (JSON, as scripts/golden.py makes it).
+        #[arg(long, value_name = "FILE")]
+        golden: Option<PathBuf>,
+        /// Also where devices have not the memory for it.
+        #[arg(long)]
+        anyway: bool,
         /// Sign it at once with the release key.
         #[arg(long)]
         sign: bool,
+    },
+    /// Say what agents would do with a bundle or a bare ONNX file; nothing is kept.
+    Check {
+        /// The file.
+        file: PathBuf,
+        /// What another runtime gave for some inputs, as for push.
+        #[arg(long, value_name = "FILE")]
+        golden: Option<PathBuf>,
     },
     /// All models.
     List,
@@ -47,14 +62,19 @@ pub enum Command {
 pub async fn run(session: &Session, command: Command) -> anyhow::Result<()> {
     let api = session.api()?;
     match command {
-        Command::Push { file, named, sign } => {
-            let value = push(&api, &file, named.as_ref()).await?;
+        Command::Push { file, named, golden, anyway, sign } => {
+            let value = push(&api, &file, named.as_ref(), golden.as_deref(), anyway).await?;
             if sign {
                 let model: ModelRef = output::model(value.get("model")).parse()?;
                 key::release(&api, &key::owner_folder(session, None)?, &model).await?;
             }
             session.print(&value, |value| {
                 let model = output::model(value.get("model"));
+                if value.get("compared") != Some(&Value::Bool(true)) {
+                    println!(
+                        "Its numbers were not compared with another runtime's: push it with --golden to have them compared."
+                    );
+                }
                 if sign {
                     println!(
                         "{model} passed its probe and is released. Next: `dunlin rollout start {model}`."
@@ -65,6 +85,15 @@ pub async fn run(session: &Session, command: Command) -> anyhow::Result<()> {
                     );
                 }
             })
+        }
+        Command::Check { file, golden } => {
+            let sent = api.upload_model("/models/check", read(&file)?, expected(golden.as_deref())?).await;
+            let value = sent.with_context(|| format!("{} could not be checked", file.display()))?;
+            session.print(&value, |value| print_check(&file, value))?;
+            match value.get("ok") {
+                Some(Value::Bool(true)) => Ok(()),
+                _ => bail!("{} cannot be used as it is", file.display()),
+            }
         }
         Command::List => {
             let models: Value = api.get("/models").await?;
@@ -90,20 +119,75 @@ pub async fn run(session: &Session, command: Command) -> anyhow::Result<()> {
     }
 }
 
-async fn push(api: &Api, file: &Path, named: Option<&ModelRef>) -> anyhow::Result<Value> {
-    let bytes =
-        std::fs::read(file).with_context(|| format!("cannot read {}; check the path", file.display()))?;
+fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
+    std::fs::read(file).with_context(|| format!("cannot read {}; check the path", file.display()))
+}
+
+fn expected(golden: Option<&Path>) -> anyhow::Result<Option<Vec<u8>>> {
+    golden.map(read).transpose()
+}
+
+async fn push(
+    api: &Api,
+    file: &Path,
+    named: Option<&ModelRef>,
+    golden: Option<&Path>,
+    anyway: bool,
+) -> anyhow::Result<Value> {
+    let (bytes, golden) = (read(file)?, expected(golden)?);
     let is_onnx = file.extension().is_some_and(|extension| extension == "onnx");
     let path = match named {
-        Some(model) => format!("/models?name={}&version={}", model.name, model.version),
+        Some(model) => format!("/models?anyway={anyway}&name={}&version={}", model.name, model.version),
         None if is_onnx => bail!(
             "{} is a bare ONNX file and says neither name nor version; add --as NAME-VERSION, for example --as rain-1.4.0",
             file.display()
         ),
-        None => "/models".to_owned(),
+        None => format!("/models?anyway={anyway}"),
     };
-    let sent = api.upload(&path, "application/octet-stream", bytes).await;
+    let sent = api.upload_model(&path, bytes, golden).await;
     sent.with_context(|| format!("{} was not taken", file.display()))
+}
+
+fn print_check(file: &Path, value: &Value) {
+    let report = value.get("report").unwrap_or(&Value::Null);
+    println!("{}  (opset {})", file.display(), field(report, "/opset"));
+    print_spec(report);
+    println!("  uses        {}", texts(report, "operators").join(", "));
+    if let (Some(latency), Some(memory)) =
+        (report.pointer("/latency_us/p50").and_then(Value::as_f64), report["memory_bytes"].as_f64())
+    {
+        println!("  costs       {latency:.1} µs a row on the server, {:.1} MB of memory", memory / 1e6);
+    }
+    for node in list(report, "unsupported") {
+        println!(
+            "  ✗ {} (node {}) {}",
+            field(node, "/operator"),
+            field(node, "/node"),
+            field(node, "/reason")
+        );
+    }
+    for warning in texts(report, "warnings") {
+        println!("  ! {warning}");
+    }
+    let devices = texts(value, "too_small");
+    if !devices.is_empty() {
+        println!("  ✗ not enough memory on {}", devices.join(", "));
+    }
+    for (agent, count) in value["other_agents"].as_object().into_iter().flatten() {
+        println!("  ! {count} devices run agent {agent}, which was not the judge");
+    }
+    match (report["error"].as_str(), report["compared"].as_str()) {
+        (Some(error), _) => println!("  ✗ {error}"),
+        (None, Some(compared)) => println!("  ✓ it runs, and {compared}"),
+        (None, None) if report["ran"] == Value::Bool(true) => {
+            println!("  ✓ it runs\n  ! numbers not compared: --golden takes what another runtime gave");
+        }
+        (None, None) => println!("  ! it loads, and was not seen to run"),
+    }
+}
+
+fn texts<'a>(value: &'a Value, key: &str) -> Vec<&'a str> {
+    list(value, key).iter().filter_map(Value::as_str).collect()
 }
 
 fn compared(model: &Value) -> String {
@@ -125,9 +209,8 @@ fn row(model: &Value) -> [String; 5] {
     ]
 }
 
-fn show(model: &Value) {
-    println!("{}  ({})", output::model(model.get("model")), field(model, "/stage"));
-    println!("  task        {}", field(model, "/spec/task"));
+/// Inputs and outputs.
+fn print_spec(model: &Value) {
     for input in list(model.pointer("/spec/inputs").unwrap_or(&Value::Null), "") {
         let columns: Vec<String> =
             list(input, "features").iter().map(|feature| field(feature, "/name")).collect();
@@ -146,6 +229,12 @@ fn show(model: &Value) {
             field(output, "/role")
         );
     }
+}
+
+fn show(model: &Value) {
+    println!("{}  ({})", output::model(model.get("model")), field(model, "/stage"));
+    println!("  task        {}", field(model, "/spec/task"));
+    print_spec(model);
     println!(
         "  bundle      {} bytes, sha256 {}",
         field(model, "/target/length"),

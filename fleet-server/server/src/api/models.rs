@@ -1,5 +1,7 @@
 //! `/api/v1/models`: push bundles, see what the probe found.
 
+use std::collections::BTreeMap;
+
 use axum::{
     Json,
     extract::State,
@@ -12,17 +14,20 @@ use serde_json::{Value, json};
 
 use super::{
     Api,
-    extract::{Asked, At, Raw, named},
+    extract::{Asked, At, named},
     routes::{Routes, Spec},
 };
 use crate::{
     access::Caller,
     error::ApiError,
+    fleet::Known,
     ingest::live::Kind,
     registry::{
-        RegistryError,
+        Board, RegistryError, Upload, boards,
+        probe::Verdict,
         rows::{ModelRow, Stage},
     },
+    storage::devices,
 };
 
 pub(super) fn routes(routes: Routes) -> Routes {
@@ -31,10 +36,21 @@ pub(super) fn routes(routes: Routes) -> Routes {
             Spec::post("/api/v1/models", "Push a bundle, or a bare ONNX file with ?name= and ?version=")
                 .query("name", "model name, for a bare ONNX file")
                 .query("version", "version, for a bare ONNX file")
+                .query("anyway", "true: also where devices have not the memory for it")
                 .takes_bytes("application/octet-stream")
                 .up_to(bundle::MAX_BUNDLE)
                 .gives::<ModelView>(),
             push,
+        )
+        .route(
+            Spec::post(
+                "/api/v1/models/check",
+                "Say what agents would do with a bundle or a bare ONNX file; nothing is kept",
+            )
+            .takes_bytes("application/octet-stream")
+            .up_to(bundle::MAX_BUNDLE)
+            .gives::<CheckView>(),
+            check,
         )
         .route(Spec::get("/api/v1/models", "List models, the newest first").gives::<Vec<ModelView>>(), list)
         .route(
@@ -121,20 +137,23 @@ impl From<ModelRow> for ModelView {
 struct Bare {
     name: Option<String>,
     version: Option<String>,
+    #[serde(default)]
+    anyway: bool,
 }
 
 async fn push(
     caller: Caller,
     State(api): State<Api>,
     Asked(bare): Asked<Bare>,
-    Raw(bytes): Raw,
+    upload: Upload,
 ) -> Result<Response, ApiError> {
+    let boards = if bare.anyway { Vec::new() } else { boards(&api).await? };
     let row = match (bare.name, bare.version) {
         (Some(name), Some(version)) => {
             let model = ModelRef { name: named(&name)?, version: named(&version)? };
-            api.registry.push_onnx(model, bytes, &caller.who).await?
+            api.registry.push_onnx(model, upload, &boards, &caller.who).await?
         }
-        (None, None) => api.registry.push(bytes, &caller.who).await?,
+        (None, None) => api.registry.push(upload, &boards, &caller.who).await?,
         _ => {
             let message = "a bare ONNX file needs both a name and a version; a bundle has both inside";
             return Err(ApiError::bad_request("query", message, "send ?name=rain&version=1.0.0, or neither"));
@@ -155,6 +174,49 @@ async fn push(
         model: view,
     };
     Ok((StatusCode::UNPROCESSABLE_ENTITY, Json(error)).into_response())
+}
+
+/// What agents would do with a model.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct CheckView {
+    /// Whether they run it, and their numbers are those that are expected where such were given.
+    pub ok: bool,
+    /// Devices that have not the memory for it.
+    pub too_small: Vec<String>,
+    /// Devices whose agent has another version than the one that judged, by version.
+    pub other_agents: BTreeMap<String, u64>,
+    /// The agent's report: inputs and outputs, operators, warnings, cost, why not.
+    #[schema(value_type = Object)]
+    pub report: Value,
+}
+
+async fn check(_: Caller, State(api): State<Api>, upload: Upload) -> Result<Json<CheckView>, ApiError> {
+    let Verdict { ok, report } = api.registry.check(&upload).await?;
+    let model_bytes = report.get("memory_bytes").and_then(Value::as_u64).unwrap_or_default();
+    let mut other_agents = BTreeMap::new();
+    for state in fleet(&api).await?.into_iter().filter_map(|known| known.state) {
+        if state.agent != env!("CARGO_PKG_VERSION") {
+            *other_agents.entry(state.agent).or_default() += 1;
+        }
+    }
+    let too_small = boards::too_small(&boards(&api).await?, model_bytes);
+    Ok(Json(CheckView { ok, too_small, other_agents, report }))
+}
+
+/// Every device that is not revoked.
+async fn fleet(api: &Api) -> Result<Vec<Known>, ApiError> {
+    let rows = api.store.read(|db| devices::list(db, "", u32::MAX)).await?;
+    let known = rows.into_iter().filter_map(Known::new);
+    Ok(known.filter(|known| known.row.revoked_ms.is_none()).collect())
+}
+
+async fn boards(api: &Api) -> Result<Vec<Board>, ApiError> {
+    let board = |known: Known| {
+        let system = known.state?.system?;
+        let (memory_bytes, agent_bytes) = (system.memory_total_bytes, system.agent_bytes);
+        Some(Board { device: known.id.to_string(), memory_bytes, agent_bytes })
+    };
+    Ok(fleet(api).await?.into_iter().filter_map(board).collect())
 }
 
 /// An error with the report behind it.

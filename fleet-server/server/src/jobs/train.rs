@@ -12,7 +12,7 @@ use crate::{
     data::Datasets,
     error::chain,
     registry::{
-        Registry,
+        Registry, Upload,
         intake::scratch,
         rows::{ModelRow, Stage},
     },
@@ -50,7 +50,7 @@ pub async fn train(
     };
     let (bundle, report) = fit(data, request, champion, Arc::clone(&hear)).await?;
     hear(0.95, "probing the bundle".into());
-    let pushed = registry.push(bundle, who).await.map_err(|error| chain(&error))?;
+    let pushed = registry.push(Upload::bundle(bundle), &[], who).await.map_err(|error| chain(&error))?;
     if pushed.stage == Stage::Rejected {
         return Err(format!("{} was trained, and failed its probe: {}", pushed.model, pushed.probe));
     }

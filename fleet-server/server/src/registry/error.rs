@@ -3,6 +3,7 @@
 use axum::http::StatusCode;
 use dunlin_protocol::{NameError, bundle::BundleError};
 
+use super::boards;
 use crate::{
     error::{ApiError, chain},
     storage::StoreError,
@@ -20,6 +21,16 @@ pub enum RegistryError {
     /// The ONNX file cannot be used.
     #[error("the ONNX file cannot be used: {0}")]
     Onnx(String),
+    /// Devices have not the memory.
+    #[error(
+        "it takes {:.1} MB of memory, which these devices have not: {}", *.model_bytes as f64 / 1e6, boards::listed(.devices)
+    )]
+    Memory {
+        /// What it takes.
+        model_bytes: u64,
+        /// Who has not.
+        devices: Vec<String>,
+    },
     /// The version is taken.
     #[error("{model} is here already with other content (SHA-256 {found}); versions are never replaced")]
     Taken {
@@ -71,6 +82,11 @@ impl From<RegistryError> for ApiError {
                 "bad-onnx",
                 message,
                 "see `dunlin-agent check FILE.onnx`; nothing was stored",
+            ),
+            E::Memory { .. } => ApiError::refused(
+                "memory",
+                message,
+                "make it smaller, or push it anyway (?anyway=true, --anyway) and leave these devices out of its rollout",
             ),
             E::Taken { .. } => ApiError::conflict("version-taken", message, "push it under a higher version"),
             E::Unknown(_) => ApiError::not_found("unknown-model", message, "see `dunlin model list`"),

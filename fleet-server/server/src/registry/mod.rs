@@ -6,9 +6,10 @@
 //! ```
 //! The room neither signs targets (only the owner's key can) nor decides which device runs what.
 //!
-//! Reading order: [`config`], [`error`], [`objects`], [`child`] (a process with limits), [`probe`], [`wrap`] (a bare
-//! ONNX file becomes a bundle), [`rows`], [`intake`], [`release`] (TUF).
+//! Reading order: [`config`], [`error`], [`objects`], [`child`] (a process with limits), [`probe`], [`boards`] (who
+//! has the memory), [`wrap`] (a bare ONNX file becomes a bundle), [`rows`], [`intake`], [`release`] (TUF).
 
+pub mod boards;
 pub mod child;
 pub mod config;
 pub mod error;
@@ -19,8 +20,9 @@ pub mod release;
 pub mod rows;
 pub mod wrap;
 
+pub use boards::Board;
 pub use config::Config;
 pub use error::RegistryError;
-pub use intake::Registry;
+pub use intake::{Registry, Upload};
 pub use objects::Objects;
 pub use probe::Prober;

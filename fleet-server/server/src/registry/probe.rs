@@ -104,49 +104,76 @@ impl Prober {
         })
     }
 
-    /// What an ONNX file takes and gives.
+    /// What the agent says of a file, compared with `golden` where that is given: its report with `ok`, `spec`, `error` and
+    /// more. Golden vectors are written to `vectors`, as a bundle holds them.
     ///
     /// # Errors
-    /// [`RegistryError::Onnx`] if the agent refuses it.
-    pub async fn check(&self, file: &Path) -> Result<ModelSpec, RegistryError> {
-        let arguments: Vec<OsString> = vec!["check".into(), file.into(), "--json".into()];
+    /// [`RegistryError::Probe`] if the agent cannot be started. A killed or crashed agent is a verdict.
+    pub async fn check(
+        &self,
+        file: &Path,
+        golden: Option<&Path>,
+        vectors: Option<&Path>,
+    ) -> Result<Verdict, RegistryError> {
+        let mut arguments: Vec<OsString> = vec!["check".into(), file.into(), "--json".into()];
+        for (flag, path) in [("--golden", golden), ("--vectors", vectors)] {
+            if let Some(path) = path {
+                arguments.extend([flag.into(), path.into()]);
+            }
+        }
         let said = match self.run(arguments).await {
             Ok(said) => said,
             Err(ChildError::Start(error)) => return Err(self.not_started(&error)),
-            Err(error) => return Err(RegistryError::Onnx(error.to_string())),
+            Err(error) => return Ok(refused(&error.to_string())),
         };
-        let read: Result<Check, _> = serde_json::from_slice(&said.output);
-        match read {
-            Ok(Check { spec: Some(spec), unsupported, .. }) if said.success && unsupported.is_empty() => {
-                Ok(spec)
-            }
-            Ok(Check { unsupported, .. }) if !unsupported.is_empty() => {
-                let list: Vec<String> = unsupported
-                    .iter()
-                    .map(|Node { operator, node, reason }| match reason {
-                        Some(reason) => format!("{operator} ({node}): {reason}"),
-                        None => format!("{operator} ({node})"),
-                    })
-                    .collect();
-                Err(RegistryError::Onnx(format!("operators that agents lack: {}", list.join(", "))))
-            }
-            // The agent names the file it was given, which is one of ours that nobody knows.
-            Ok(Check { error: Some(reason), .. }) => {
-                let ours = file.display().to_string();
-                let reason = reason.replace(&format!("{ours}: "), "").replace(&ours, "it");
-                Err(RegistryError::Onnx(reason))
-            }
-            _ => {
-                let mut reason = format!("{} {}", said.errors, String::from_utf8_lossy(&said.output));
-                reason.truncate(reason.floor_char_boundary(2000));
-                Err(RegistryError::Onnx(reason.trim().to_owned()))
+        let Ok(mut report) = serde_json::from_slice::<Value>(&said.output) else {
+            let mut reason = format!("{} {}", said.errors, String::from_utf8_lossy(&said.output));
+            reason.truncate(reason.floor_char_boundary(2000));
+            return Ok(refused(reason.trim()));
+        };
+        // The agent names the files it was given, which are ones of ours that nobody knows.
+        if let Some(Value::String(error)) = report.get_mut("error") {
+            let name = |path: Option<&Path>| path.map(|path| path.display().to_string()).unwrap_or_default();
+            let (model, expected) = (name(Some(file)), name(golden));
+            *error = error.replace(&format!("{model}: "), "").replace(&model, "it");
+            if golden.is_some() {
+                *error = error.replace(&expected, "the golden file");
             }
         }
+        let ok = said.success && report.get("ok").and_then(Value::as_bool) == Some(true);
+        Ok(Verdict { ok, report })
     }
 
     fn not_started(&self, error: &std::io::Error) -> RegistryError {
         RegistryError::Probe(format!("{}: {error}", self.agent.display()))
     }
+}
+
+/// What an ONNX file takes and gives, by the agent's report on it.
+///
+/// # Errors
+/// [`RegistryError::Onnx`] if the agent refused it.
+pub fn spec(verdict: Verdict) -> Result<ModelSpec, RegistryError> {
+    let refused = |reason: &str| Err(RegistryError::Onnx(reason.to_owned()));
+    match serde_json::from_value(verdict.report) {
+        Ok(Check { spec: Some(spec), unsupported, .. }) if verdict.ok && unsupported.is_empty() => Ok(spec),
+        Ok(Check { unsupported, .. }) if !unsupported.is_empty() => {
+            let list: Vec<String> = unsupported
+                .iter()
+                .map(|Node { operator, node, reason }| match reason {
+                    Some(reason) => format!("{operator} ({node}): {reason}"),
+                    None => format!("{operator} ({node})"),
+                })
+                .collect();
+            refused(&format!("operators that agents lack: {}", list.join(", ")))
+        }
+        Ok(Check { error: Some(reason), .. }) => refused(&reason),
+        _ => refused("the agent's report says nothing about it"),
+    }
+}
+
+fn refused(reason: &str) -> Verdict {
+    Verdict { ok: false, report: serde_json::json!({ "ok": false, "error": reason }) }
 }
 
 fn failed(detail: String) -> Verdict {
