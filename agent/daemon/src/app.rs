@@ -147,6 +147,7 @@ impl Agent {
             clock: clock.clone(),
             identity: identity.clone(),
             trust: Default::default(),
+            judge: std::env::current_exe().ok(),
             tested: Default::default(),
         };
         let updates = shared.updates.clone();

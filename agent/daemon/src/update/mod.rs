@@ -8,8 +8,8 @@
 //! process starts, so that every update ends. An older generation of desired state is refused; a version that failed
 //! or was taken back is not tried again unless asked for.
 //! Does not know MQTT. Modules: [`machine`] and [`reconcile`] decide; [`record`] is what is on disk, [`ledger`] what
-//! counts of it, [`shown`] what is seen of it; [`start`] counts starts against updates; [`work`] does one state's work,
-//! [`jobs`] runs it beside that of other names; [`driver`] joins them.
+//! counts of it, [`shown`] what is seen of it; [`start`] counts starts against updates; [`work`] does one state's work, with [`trial`]
+//! in a process apart; [`jobs`] runs it beside that of other names; [`driver`] joins them.
 
 pub mod driver;
 pub mod jobs;
@@ -19,6 +19,7 @@ pub mod reconcile;
 pub mod record;
 pub mod shown;
 pub mod start;
+pub mod trial;
 pub mod work;
 
 use serde::{Deserialize, Serialize};

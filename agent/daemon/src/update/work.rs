@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
+    time::Duration,
 };
 
 use anyhow::Context as _;
@@ -13,7 +14,7 @@ use dunlin_protocol::{
 };
 use dunlin_trust::{Client, Error, TargetInfo, Transport, TrustStore, Verified};
 
-use super::{Config, machine::Event, record::Record};
+use super::{Config, machine::Event, record::Record, trial};
 use crate::{
     board::report::disk_free,
     clock::Clock,
@@ -46,6 +47,8 @@ pub struct Worker {
     pub identity: Option<Arc<Identity>>,
     /// The way to what is signed.
     pub trust: tokio::sync::Mutex<Trust>,
+    /// The program that tries a bundle before this one loads it; without it only this one does.
+    pub judge: Option<PathBuf>,
     /// Models that passed their self-test, by name.
     pub tested: Mutex<BTreeMap<ModelName, Arc<LoadedModel>>>,
 }
@@ -175,6 +178,11 @@ impl Worker {
     }
 
     async fn self_test(&self, record: &Record) -> Result<Event, Event> {
+        if let Some(judge) = &self.judge {
+            let limit = Duration::from_secs(self.config.work_deadline_seconds / 2);
+            let tried = trial::try_apart(judge, &self.bundle(record), limit).await;
+            tried.map_err(|error| fault("self-test", &error))?;
+        }
         let loaded = self.load(record, true).await?;
         self.tested().insert(record.model().name.clone(), Arc::new(loaded));
         Ok(Event::Done)

@@ -138,6 +138,7 @@ impl World {
             clock: clock.clone(),
             identity: None,
             trust: Trust { client: Some(Client::new(store, transport)), verified: None }.into(),
+            judge: None,
             tested: Default::default(),
         };
         let (updates, changed, stop) =
