@@ -18,7 +18,7 @@ const MAX_TENSOR_BYTES: u64 = 1 << 30;
 
 /// Bytes of constants that any graph may compute, and how many times its own size beyond that: exporters write small
 /// tables for large ones, but a file of a few bytes that fills the memory is a bomb.
-const COMPUTED: (u64, u64) = (16 << 20, 4);
+const COMPUTED: (u64, u64) = (8 << 20, 4);
 
 /// Refuses a graph in which a tensor is too large, or that computes constants of many times its own size. Node by node:
 /// the shapes that come out are told by rules alone, and only then may the engine compute the node.
@@ -78,6 +78,12 @@ fn check_node(
 
     let (i, o, w) = known();
     let (_, told, _) = model.node_mut(id).op.infer_facts(i, o, w)?;
+    if let Some(length) = longest(&model.node(id).op.name(), &inputs) {
+        let node = model.node(id);
+        let bytes = length.unsigned_abs();
+        let (node, operator, shape) = (node.name.clone(), node.op.name().into_owned(), length.to_string());
+        return Ok(Err(LoadError::LargeTensor { node, operator, shape, bytes }));
+    }
     let is_computed = !inputs.is_empty() && inputs.iter().all(|fact| fact.value.concretize().is_some());
     for fact in &told {
         let Some(dims) = fact.shape.concretize() else { continue };
@@ -96,6 +102,35 @@ fn check_node(
         model.set_outlet_fact(OutletId::new(id, slot), fact.unify(before)?)?;
     }
     Ok(Ok(()))
+}
+
+/// A length in a node's inputs that no tensor can have. The engine's rules would take it for another one: they count
+/// lengths in 32 bits.
+fn longest(operator: &str, inputs: &[InferenceFact]) -> Option<i64> {
+    const TAKE_LENGTHS: [&str; 9] = [
+        "ConstantOfShape",
+        "MultiBroadcastTo",
+        "OneHot",
+        "Pad",
+        "Range",
+        "Reshape",
+        "Resize",
+        "Tile",
+        "Topk",
+    ];
+    if !TAKE_LENGTHS.contains(&operator) {
+        return None;
+    }
+    let whole = inputs
+        .iter()
+        .filter_map(|fact| fact.value.concretize())
+        .filter(|value| value.datum_type().is_integer() || value.datum_type() == TDim::datum_type());
+    let lengths = whole.filter_map(|value| {
+        let value = value.cast_to::<i64>().ok()?;
+        let numbers = value.try_as_plain_ram().ok()?;
+        numbers.as_slice::<i64>().ok()?.iter().copied().max_by_key(|length| length.unsigned_abs())
+    });
+    lengths.filter(|length| i32::try_from(*length).is_err()).max_by_key(|length| length.unsigned_abs())
 }
 
 /// The same for the graph that is about to be made ready: more shapes are known there.

@@ -1,7 +1,7 @@
 //! Run ONNX models and count what passes through.
 //!
 //! Pure but for the processor time: no files, no network, no clock. In reading order:
-//! [`proto`](mod@proto) reads and bounds the protobuf; [`spec`] says what goes in and out, `labels` by which names;
+//! [`proto`](mod@proto) reads and bounds the protobuf, which `weight` weighs unread; [`spec`] says what goes in and out, `labels` by which names;
 //! `rewrite` and `branches` make the graph plain, `bounds` refuses what would take too much memory; [`operators`] are
 //! those that tract lacks; `prepare` makes a plan of it, with `guard` around the engine and `lost` threads, and `late`
 //! one for each call where it must; [`model`] loads and runs, [`trial`] once on made-up input; [`inspect`] tells what is
@@ -30,6 +30,7 @@ pub mod rows;
 pub mod spec;
 pub mod statistics;
 pub mod trial;
+mod weight;
 
 pub use error::{LoadError, RunError, UnsupportedNode};
 pub use inspect::{Inspection, inspect};

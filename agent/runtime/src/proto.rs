@@ -3,11 +3,15 @@
 use tract_onnx::pb;
 
 use crate::error::LoadError;
+use crate::weight::weight;
 
 /// Largest model file in bytes.
 pub const MAX_BYTES: usize = 256 * 1024 * 1024;
+/// Most memory of a file that is read, in bytes: so many, and so many times its own size. Messages are hundreds of bytes
+/// in memory and two on disk, but weights are the most of a model.
+const MEMORY: (usize, usize) = (16 << 20, 4);
 /// Most nodes in all graphs of a model.
-pub const MAX_NODES: usize = 100_000;
+pub const MAX_NODES: usize = 20_000;
 /// Most dimensions of a tensor.
 const MAX_RANK: usize = 16;
 /// Deepest nesting of graphs in graphs.
@@ -20,6 +24,9 @@ pub fn read(onnx: &[u8]) -> Result<pb::ModelProto, LoadError> {
         return Err(LoadError::NotOnnx { reason: "the file is empty".into() });
     }
     bound("bytes", onnx.len(), MAX_BYTES)?;
+    let (least, times) = MEMORY;
+    let memory = usize::try_from(weight(onnx)).unwrap_or(usize::MAX);
+    bound("bytes once it is read", memory, least + times * onnx.len())?;
     let model = tract_onnx::onnx().proto_model_for_read(&mut &onnx[..]).map_err(|_| LoadError::NotOnnx {
         reason: "the bytes are not the protobuf message that ONNX is".into(),
     })?;
@@ -77,6 +84,7 @@ fn check_graph(graph: &pb::GraphProto, depth: usize, nodes: &mut usize) -> Resul
             }
         }
         for attribute in &node.attribute {
+            check_lengths(node, attribute)?;
             attribute.t.iter().chain(&attribute.tensors).try_for_each(check_tensor)?;
             for inner in attribute.g.iter().chain(&attribute.graphs) {
                 check_graph(inner, depth + 1, nodes)?;
@@ -95,6 +103,36 @@ fn check_graph(graph: &pb::GraphProto, depth: usize, nodes: &mut usize) -> Resul
     }
     match graph.output.iter().find(|output| !names.contains(output.name.as_str())) {
         Some(output) => Err(malformed(format!("nothing gives the output `{}`", output.name))),
+        None => Ok(()),
+    }
+}
+
+/// Refuses attributes that are lengths or axes beyond any tensor's: the engine computes with them unchecked.
+fn check_lengths(node: &pb::NodeProto, attribute: &pb::AttributeProto) -> Result<(), LoadError> {
+    const LENGTHS: [&str; 12] = [
+        "blocksize",
+        "dilations",
+        "group",
+        "k",
+        "kernel_shape",
+        "output_padding",
+        "output_shape",
+        "pads",
+        "repeats",
+        "size",
+        "split",
+        "strides",
+    ];
+    let mut numbers = attribute.ints.iter().chain([&attribute.i]);
+    let most = match attribute.name.as_str() {
+        "axis" | "axes" => MAX_RANK as i64,
+        name if LENGTHS.contains(&name) => i32::MAX.into(),
+        _ => return Ok(()),
+    };
+    match numbers.find(|number| !(-most..=most).contains(*number)) {
+        Some(number) => {
+            Err(malformed(format!("node `{}` has {number} in `{}`", label(node), attribute.name)))
+        }
         None => Ok(()),
     }
 }

@@ -13,7 +13,7 @@ use dunlin_runtime::Model;
 use dunlin_runtime::trial::{Trial, try_once};
 use prost::Message;
 use support::example;
-use support::graph::{Graph, float, graph, int, ints, text, texts};
+use support::graph::{Graph, floats, graph, int, ints, texts};
 use tract_onnx::pb::tensor_proto::DataType::{Float, Int64};
 use tract_onnx::pb::{GraphProto, ModelProto, TensorProto};
 
@@ -90,7 +90,7 @@ fn nested(depth: usize) -> Vec<u8> {
         .onnx(&["y"])
 }
 
-fn trees(nodes: &[i64], next: &[i64]) -> Vec<u8> {
+fn trees(nodes: &[i64], next: &[i64], targets: i64) -> Vec<u8> {
     let leafless = vec!["BRANCH_LEQ"; nodes.len()];
     let zeros = vec![0; nodes.len()];
     node(
@@ -100,14 +100,14 @@ fn trees(nodes: &[i64], next: &[i64]) -> Vec<u8> {
             ints("nodes_nodeids", nodes),
             ints("nodes_featureids", &zeros),
             texts("nodes_modes", &leafless),
-            support::graph::floats("nodes_values", &vec![0.0; nodes.len()]),
+            floats("nodes_values", &vec![0.0; nodes.len()]),
             ints("nodes_truenodeids", next),
             ints("nodes_falsenodeids", next),
             ints("target_treeids", &[0]),
             ints("target_nodeids", &[0]),
-            ints("target_ids", &[MANY]),
-            support::graph::floats("target_weights", &[1.0]),
-            int("n_targets", MANY),
+            ints("target_ids", &[0]),
+            floats("target_weights", &[1.0]),
+            int("n_targets", targets),
         ],
     )
 }
@@ -172,14 +172,20 @@ fn bombs() -> Vec<(&'static str, Vec<u8>)> {
         ),
         ("graphs in graphs in graphs", nested(60)),
         ("two hundred thousand nodes", many_nodes),
+        ("a million nodes of nothing", changed(|graph| graph.node.resize(1_000_000, Default::default()))),
+        (
+            "a million attributes of nothing",
+            changed(|graph| graph.node[0].attribute.resize(1_000_000, Default::default())),
+        ),
         ("a node that reads itself", start().node("Add", &["x", "y"], &["y"], &[]).onnx(&["y"])),
         (
             "nodes in a ring",
             start().node("Add", &["x", "b"], &["a"], &[]).node("Relu", &["a"], &["b"], &[]).onnx(&["b"]),
         ),
-        ("trees that never end", trees(&[0, 1], &[1, 0])),
-        ("trees that point outside", trees(&[0, 1], &[1, i64::MAX])),
-        ("trees that claim to be twins", trees(&[0, 0], &[0, 0])),
+        ("trees that never end", trees(&[0, 1], &[1, 0], 1)),
+        ("trees that point outside", trees(&[0, 1], &[1, i64::MAX], 1)),
+        ("trees that claim to be twins", trees(&[0, 0], &[0, 0], 1)),
+        ("trees of countless targets", trees(&[0], &[0], MANY)),
         ("blocks of no size", {
             Graph::new(13)
                 .input("x", Float, &[1, 4, 2, 2])
@@ -208,7 +214,6 @@ fn bombs() -> Vec<(&'static str, Vec<u8>)> {
         ("an axis far away", node("Softmax", &[int("axis", i64::MIN)])),
         ("an axis far away, and one more", node("Flatten", &[int("axis", i64::MAX)])),
         ("an order of axes that is none", node("Transpose", &[ints("perm", &[9, i64::MIN])])),
-        ("a leak of infinity", node("LeakyRelu", &[float("alpha", f32::INFINITY), text("alpha", "2")])),
         ("a type that is none", node("Cast", &[int("to", 4242)])),
         (
             "a slice without steps",
@@ -255,7 +260,7 @@ fn bombs_are_refused_in_little_memory_while_another_model_answers() {
     let expected = model.run(&good.inputs).unwrap();
     let bombs = bombs();
     assert!(bombs.len() >= 15);
-    let done = AtomicBool::new(false);
+    let (done, mut failures) = (AtomicBool::new(false), Vec::new());
     std::thread::scope(|scope| {
         let answering = scope.spawn(|| {
             let mut answers = 0_u64;
@@ -265,29 +270,32 @@ fn bombs_are_refused_in_little_memory_while_another_model_answers() {
             }
             answers
         });
-        // What the allocator keeps for the threads is taken once.
         let mut high = memory_kb("VmHWM:");
         for (name, onnx) in &bombs {
-            let begun = Instant::now();
-            let before = memory_kb("VmRSS:");
+            let (begun, before) = (Instant::now(), memory_kb("VmRSS:"));
             let refused = match Model::load(onnx, None) {
                 Err(error) => error.to_string(),
                 Ok(model) => match try_once(&model) {
                     Trial::Failed { reason } | Trial::Unclear { reason } => reason,
-                    trial => panic!("{name}: {trial:?}"),
+                    Trial::Ran | Trial::TooLarge => String::new(),
                 },
             };
-            let took = begun.elapsed();
-            assert!(!refused.is_empty() && refused.len() < 10_000, "{name}: {refused}");
             let now = memory_kb("VmHWM:");
             let more = if now > high { now.saturating_sub(before) } else { 0 };
             high = high.max(now);
             if std::env::var_os("DUNLIN_BOMBS").is_some() {
-                println!("{:7.1} ms {:6} kB  {name}: {refused}", took.as_secs_f64() * 1e3, more);
+                let milliseconds = begun.elapsed().as_secs_f64() * 1e3;
+                println!("{milliseconds:7.1} ms {more:6} kB  {name}: {refused}");
             }
-            assert!(more <= MEMORY_KB, "{name} took {more} kB");
+            if refused.is_empty() || refused.len() > 10_000 {
+                failures.push(format!("{name}: {refused:.1000}"));
+            }
+            if more > MEMORY_KB {
+                failures.push(format!("{name} took {more} kB"));
+            }
         }
         done.store(true, Ordering::Relaxed);
         assert!(answering.join().unwrap() > 0);
     });
+    assert!(failures.is_empty(), "{failures:#?}");
 }
