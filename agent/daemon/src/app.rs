@@ -35,6 +35,9 @@ use crate::{
     update::{self, Driver, Ledger, Updates, work::Worker},
 };
 
+/// When everything has started: models answer, and the link stood up at least once where there is a network.
+const STARTED: Duration = Duration::from_secs(5);
+
 /// What surrounds an agent: the parts of the world that a simulator replaces.
 pub struct Surroundings {
     /// Wall clock.
@@ -175,6 +178,7 @@ impl Agent {
         let window = Duration::from_secs(config.telemetry.window_seconds);
         tasks.spawn(close_windows(shared.clone(), window, stop.child_token()));
         tasks.spawn(tell_manager(shared.clone(), window, stop.child_token()));
+        tasks.spawn(give_pages_back(stop.child_token()));
         match identity {
             Some(identity) => {
                 let parts = Parts {
@@ -219,6 +223,14 @@ async fn close_windows(shared: Arc<Shared>, every: Duration, stop: CancellationT
         if stopped {
             return;
         }
+    }
+}
+
+/// Most of the program ran for the last time when everything has started.
+async fn give_pages_back(stop: CancellationToken) {
+    if stop.run_until_cancelled(tokio::time::sleep(STARTED)).await.is_some() {
+        let given = tokio::task::spawn_blocking(dunlin_pages::give_back).await;
+        tracing::debug!(bytes = given.unwrap_or(0), "pages of the start are given back");
     }
 }
 

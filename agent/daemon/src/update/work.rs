@@ -270,6 +270,8 @@ impl Worker {
         let short =
             matches!(&record.state, UpdateState::Failed(reason) if RESUMED.contains(&reason.code.as_str()));
         let part = short.then(|| self.bundle(record));
+        // What prepared a model has run.
+        dunlin_pages::give_back();
         folder.tidy(&slots, part.as_deref())
     }
 
