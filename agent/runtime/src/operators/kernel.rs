@@ -48,6 +48,25 @@ pub(crate) fn wire(
     model.wire_node(name, Native(Arc::new(kernel)), inputs)
 }
 
+/// Gives the outputs their types and shapes once those of all inputs are known.
+pub(crate) fn infer<'r, 'p: 'r>(
+    s: &mut Solver<'r>,
+    inputs: &'p [TensorProxy],
+    outputs: &'p [TensorProxy],
+    facts: impl Fn(&[Signature]) -> TractResult<TVec<Signature>> + Copy + 'r,
+) -> InferenceResult {
+    s.given_all(inputs.iter().map(|input| &input.datum_type), move |s, types| {
+        s.given_all(inputs.iter().map(|input| &input.shape), move |s, shapes| {
+            let signatures: Vec<Signature> = types.iter().copied().zip(shapes).collect();
+            for (output, (datum_type, shape)) in outputs.iter().zip(facts(&signatures)?) {
+                s.equals(&output.datum_type, datum_type)?;
+                s.equals(&output.shape, shape)?;
+            }
+            Ok(())
+        })
+    })
+}
+
 #[derive(Clone, Debug)]
 struct Native(Arc<dyn Kernel>);
 
@@ -81,17 +100,7 @@ impl Expansion for Native {
             self.0.name(),
             inputs.len()
         );
-        s.given_all(inputs.iter().map(|input| &input.datum_type), move |s, types| {
-            s.given_all(inputs.iter().map(|input| &input.shape), move |s, shapes| {
-                let signatures: Vec<Signature> = types.iter().copied().zip(shapes).collect();
-                let facts = self.0.facts(&signatures)?;
-                for (output, (datum_type, shape)) in outputs.iter().zip(facts) {
-                    s.equals(&output.datum_type, datum_type)?;
-                    s.equals(&output.shape, shape)?;
-                }
-                Ok(())
-            })
-        })
+        infer(s, inputs, outputs, move |signatures| self.0.facts(signatures))
     }
 
     fn wire(&self, prefix: &str, model: &mut TypedModel, inputs: &[OutletId]) -> TractResult<TVec<OutletId>> {
