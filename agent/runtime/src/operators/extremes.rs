@@ -8,16 +8,14 @@ use tract_onnx::tract_hir::internal::*;
 use tract_onnx::tract_hir::tract_ndarray::Axis;
 use tract_onnx::tract_hir::tract_num_traits::Float;
 
-use super::kernel::Built;
+use super::kernel::{Built, engine};
 
 /// tract's, with another kernel in the end.
 #[derive(Debug, Clone)]
 struct ReduceExtreme(Box<dyn Expansion>);
 
 pub(super) fn build(context: &ParsingContext, node: &NodeProto) -> Built {
-    let register = tract_onnx::onnx().op_register;
-    let builder = register.0.get(&node.op_type).context("tract has no such reduction")?;
-    let (op, closures) = builder(context, node)?;
+    let (op, closures) = engine(context, node)?;
     let op = op.as_op().downcast_ref::<Box<dyn Expansion>>().context("no expansion")?;
     Ok((expand(ReduceExtreme(op.clone())), closures))
 }
@@ -37,15 +35,37 @@ impl Expansion for ReduceExtreme {
     }
 
     fn wire(&self, prefix: &str, model: &mut TypedModel, inputs: &[OutletId]) -> TractResult<TVec<OutletId>> {
-        let before = model.nodes.len();
-        let outputs = self.0.wire(prefix, model, inputs)?;
-        if model.outlet_fact(inputs[0])?.datum_type.is_float() {
-            for node in &mut model.nodes[before..] {
-                let Some(Reduce { axes, reducer }) = node.op_as::<Reduce>() else { continue };
-                node.op = Box::new(Extreme { axes: axes.clone(), largest: *reducer == Reducer::Max });
-            }
+        if !model.outlet_fact(inputs[0])?.datum_type.is_float() {
+            return self.0.wire(prefix, model, inputs);
         }
-        Ok(outputs)
+        // tract wires it aside, and without the numbers: it would compute what is known of them at once.
+        let mut aside = TypedModel { symbols: model.symbols.clone(), ..TypedModel::default() };
+        let mut places = HashMap::new();
+        let mut sources = tvec!();
+        for (index, input) in inputs.iter().enumerate() {
+            let fact = model.outlet_fact(*input)?;
+            let fact = if index == 0 { fact.without_value() } else { fact.clone() };
+            let source = aside.add_source(format!("{prefix}.source_{index}"), fact)?;
+            places.insert(source, *input);
+            sources.push(source);
+        }
+        let outputs = self.0.wire(prefix, &mut aside, &sources)?;
+        for node in aside.nodes.iter().skip(inputs.len()) {
+            let op: Box<dyn TypedOp> = match node.op_as::<Reduce>() {
+                Some(Reduce { axes, reducer }) => {
+                    Box::new(Extreme { axes: axes.clone(), largest: *reducer == Reducer::Max })
+                }
+                None => node.op.clone(),
+            };
+            let inputs: Option<TVec<OutletId>> =
+                node.inputs.iter().map(|input| places.get(input).copied()).collect();
+            let made = model.wire_node(&node.name, op, &inputs.context("a node before its input")?)?;
+            places.extend(
+                made.iter().enumerate().map(|(slot, outlet)| (OutletId::new(node.id, slot), *outlet)),
+            );
+        }
+        let made: Option<TVec<OutletId>> = outputs.iter().map(|outlet| places.get(outlet).copied()).collect();
+        made.context("an output that no node gives")
     }
 }
 

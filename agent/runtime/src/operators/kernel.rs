@@ -3,6 +3,8 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use tract_onnx::model::ParsingContext;
+use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::*;
 
 /// An operator: types and shapes out of types and shapes, tensors out of tensors.
@@ -32,6 +34,13 @@ pub(crate) type Signature = (DatumType, TVec<TDim>);
 
 /// What tract's register wants from a builder.
 pub(crate) type Built = TractResult<(Box<dyn InferenceOp>, Vec<String>)>;
+
+/// tract's own operator of this name.
+pub(crate) fn engine(context: &ParsingContext, node: &NodeProto) -> Built {
+    let register = tract_onnx::onnx().op_register;
+    let build = register.0.get(&node.op_type);
+    build.with_context(|| format!("the engine has no {}", node.op_type))?(context, node)
+}
 
 /// A kernel as tract's inference operator.
 pub(crate) fn built(kernel: impl Kernel) -> Built {

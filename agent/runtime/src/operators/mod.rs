@@ -11,6 +11,7 @@ mod attention;
 mod attributes;
 mod binarizer;
 mod causal_conv;
+mod constant_of_shape;
 mod extremes;
 mod feature_vectorizer;
 mod imputer;
@@ -53,6 +54,7 @@ pub fn framework() -> Onnx {
     register.insert("Binarizer", binarizer::build);
     register.insert("CausalConvWithState", causal_conv::build);
     register.insert("Celu", activations::build_curve);
+    register.insert("ConstantOfShape", constant_of_shape::build);
     register.insert("FeatureVectorizer", feature_vectorizer::build);
     register.insert("FlexAttention", attention::refuse_flex);
     register.insert("FlexAttentionScores", attention::build_scores);
