@@ -227,7 +227,8 @@ fn difference(case: &Case, expected: &[Tensor], found: &[Tensor]) -> Option<Stri
         }
         for index in 0..want.data.len() {
             let (want, got) = (want.data.number(index).unwrap(), got.data.number(index).unwrap());
-            let near = (want - got).abs() <= case.atol + case.rtol * want.abs();
+            // No number is near an infinity.
+            let near = want.is_finite() && (want - got).abs() <= case.atol + case.rtol * want.abs();
             if !near && want != got && !(want.is_nan() && got.is_nan()) {
                 return Some(format!("{got} instead of {want} at {index}"));
             }

@@ -134,7 +134,7 @@ fn names_of(node: &NodeProto, each: &mut impl FnMut(&String)) {
     }
 }
 
-fn rename(node: &mut NodeProto, renamed: &impl Fn(&mut String)) {
+pub(crate) fn rename(node: &mut NodeProto, renamed: &impl Fn(&mut String)) {
     node.input.iter_mut().for_each(renamed);
     for graph in
         node.attribute.iter_mut().flat_map(|attribute| attribute.g.iter_mut().chain(&mut attribute.graphs))

@@ -71,8 +71,10 @@ pub(crate) fn unsupported(model: &pb::ModelProto) -> Vec<UnsupportedNode> {
     let mut found = Vec::new();
     if let Some(graph) = &model.graph {
         proto::visit_nodes(graph, &mut |node| {
-            let known_domain =
-                matches!(node.domain.as_str(), "" | "ai.onnx" | "ai.onnx.ml" | "com.microsoft");
+            let known_domain = matches!(
+                node.domain.as_str(),
+                "" | "ai.onnx" | "ai.onnx.ml" | "ai.onnx.preview" | "com.microsoft"
+            );
             let known = register.0.contains_key(&node.op_type) || node.op_type == "ZipMap";
             let reason = operators::refusal(node);
             if !(known_domain && known) || reason.is_some() {

@@ -1,12 +1,13 @@
 //! Run ONNX models and count what passes through.
 //!
 //! Pure but for the processor time: no files, no network, no clock. In reading order:
-//! [`proto`](mod@proto) reads and bounds the protobuf, which `weight` weighs unread; [`spec`] says what goes in and out, `labels` by which names;
-//! `rewrite` and `branches` make the graph plain, `bounds` refuses what would take too much memory; [`operators`] are
-//! those that tract lacks; `prepare` makes a plan of it, with `guard` around the engine and `lost` threads, and `late`
-//! one for each call where it must; [`model`] loads and runs, [`trial`] once on made-up input; [`inspect`] tells what is
-//! in a file without running it; [`answer`] reads outputs as people do; [`rows`] turns table rows into tensors;
-//! [`statistics`] counts; [`golden`] compares with another runtime's outputs.
+//! [`proto`](mod@proto) reads and bounds the protobuf, which `weight` weighs unread; [`spec`] says what goes in
+//! and out, `labels` by which names;
+//! `rewrite`, `flex_attention` and `branches` make the graph plain, `bounds` refuses what would take too much memory;
+//! [`operators`] are those that tract lacks; `prepare` makes a plan of it, with `guard` around the engine and `lost`
+//! threads, and `late` one for each call where it must; [`model`] loads and runs, [`trial`] once on made-up input;
+//! [`inspect`] tells what is in a file without running it; [`answer`] reads outputs as people do; [`rows`] turns table
+//! rows into tensors; [`statistics`] counts; [`golden`] compares with another runtime's outputs.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
@@ -15,6 +16,7 @@ mod bounds;
 mod branches;
 mod convert;
 pub mod error;
+mod flex_attention;
 pub mod golden;
 mod guard;
 pub mod inspect;

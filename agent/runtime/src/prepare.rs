@@ -3,13 +3,18 @@
 use std::sync::Arc;
 
 use tract_onnx::pb;
+use tract_onnx::tract_core::optim::Optimizer;
 use tract_onnx::tract_hir::internal::{
-    Framework, InferenceModelExt, RunOptions, TractError, TypedRunnableModel,
+    Framework, InferenceModelExt, RunOptions, TractError, TractResult, TypedModel, TypedRunnableModel,
 };
 
 use crate::error::LoadError;
 use crate::rewrite::{self, Axes, Naming};
 use crate::{bounds, branches, guard::guarded, operators};
+
+/// Most changes that simplify a graph: so many, and more for each of its nodes. A stopped graph is right, if slower.
+const LEAST_CHANGES: usize = 1000;
+const CHANGES_PER_NODE: usize = 16;
 
 /// A plan, and which free dimensions of its inputs have the same length.
 pub struct Prepared {
@@ -47,13 +52,20 @@ pub fn plan(mut model: pb::ModelProto, axes: Axes) -> Result<Prepared, LoadError
             .model_for_proto_model(&model)
             .map_err(failed)?;
         bounds::check(&mut graph, &model)?;
-        let mut graph = graph.into_typed().and_then(|graph| graph.into_decluttered()).map_err(failed)?;
+        let mut graph = graph.into_typed().map_err(failed)?;
+        declutter(&mut graph).map_err(failed)?;
         operators::missing::keep(&mut graph).map_err(failed)?;
         bounds::check_typed(&graph)?;
         graph.optimize().map_err(failed)?;
         graph.into_runnable_with_options(&RunOptions::default()).map_err(failed)
     });
     Ok(Prepared { plan: plan.map_err(engine)??, axes })
+}
+
+/// Simplifies a graph. A few of them the engine would change to and fro without an end.
+fn declutter(graph: &mut TypedModel) -> TractResult<()> {
+    let most = LEAST_CHANGES + CHANGES_PER_NODE * graph.nodes.len();
+    Optimizer::declutter().stopping_at(most).optimize(graph)
 }
 
 /// An error with its causes, as one line.

@@ -8,7 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tract_onnx::pb::{self, tensor_shape_proto::dimension::Value, type_proto};
 
-/// Takes `ZipMap` out, and names nodes that have no name or another one's: the engine knows them by it.
+use crate::flex_attention;
+
+/// Takes `ZipMap` out, writes `FlexAttention` out, and names nodes that have no name or another one's: the engine knows
+/// them by it.
 pub fn plain(model: &mut pb::ModelProto) {
     let mut taken = BTreeSet::new();
     for (index, node) in model.graph.iter_mut().flat_map(|graph| &mut graph.node).enumerate() {
@@ -23,6 +26,7 @@ pub fn plain(model: &mut pb::ModelProto) {
         node.domain.clear();
         node.attribute.clear();
     }
+    model.graph.iter_mut().for_each(flex_attention::write_out);
 }
 
 /// Which free dimensions of the inputs are one and the same.

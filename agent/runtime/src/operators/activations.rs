@@ -1,8 +1,11 @@
-//! `Softplus` and `LogSoftmax`, where tract's overflow; `Celu` and `Swish`, whose `alpha` it does not heed everywhere.
+//! `Softplus` and `LogSoftmax`, where tract's overflow; `Celu` and `Swish`, whose `alpha` it does not heed everywhere;
+//! `SwiGLU` (ONNX 28).
 
 use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::NodeProto;
+use tract_onnx::tract_core::ops::cast::wire_cast;
 use tract_onnx::tract_core::ops::element_wise::{ElementWiseMiniOp, ElementWiseOp};
+use tract_onnx::tract_core::ops::math::mul;
 use tract_onnx::tract_core::ops::nn::{Softmax, SoftmaxKind};
 use tract_onnx::tract_hir::internal::*;
 use tract_onnx::tract_hir::tract_num_traits::Float;
@@ -61,6 +64,47 @@ impl ElementWiseMiniOp for Curve {
             Ok(())
         }
         dispatch_floatlike!(apply(tensor.datum_type())(self, tensor))
+    }
+}
+
+/// Swish(a)·b, halves in single precision.
+#[derive(Debug, Clone)]
+struct SwiGlu {
+    alpha: f32,
+}
+
+pub(super) fn build_swiglu(_: &ParsingContext, node: &NodeProto) -> Built {
+    Ok((expand(SwiGlu { alpha: node.get_attr_opt("alpha")?.unwrap_or(1.0) }), vec![]))
+}
+
+impl Expansion for SwiGlu {
+    fn name(&self) -> StaticName {
+        "SwiGLU".into()
+    }
+
+    fn rules<'r, 'p: 'r, 's: 'r>(
+        &'s self,
+        s: &mut Solver<'r>,
+        inputs: &'p [TensorProxy],
+        outputs: &'p [TensorProxy],
+    ) -> InferenceResult {
+        check_input_arity(inputs, 2)?;
+        check_output_arity(outputs, 1)?;
+        for same in [&inputs[1], &outputs[0]] {
+            s.equals(&inputs[0].datum_type, &same.datum_type)?;
+            s.equals(&inputs[0].shape, &same.shape)?;
+        }
+        Ok(())
+    }
+
+    fn wire(&self, prefix: &str, model: &mut TypedModel, inputs: &[OutletId]) -> TractResult<TVec<OutletId>> {
+        let given = model.outlet_fact(inputs[0])?.datum_type;
+        let kind = if given == f16::datum_type() { f32::datum_type() } else { given };
+        let cast = wire_cast(prefix, model, inputs, kind)?;
+        let gate = ElementWiseOp(Box::new(Curve::Swish { alpha: self.alpha }), None);
+        let gate = model.wire_node(format!("{prefix}.gate"), gate, &cast[..1])?[0];
+        let product = model.wire_node(format!("{prefix}.product"), mul(), &[gate, cast[1]])?;
+        wire_cast(format!("{prefix}.given"), model, &product, given)
     }
 }
 

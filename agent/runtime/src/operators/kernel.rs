@@ -3,6 +3,8 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use tract_onnx::model::ParsingContext;
+use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::*;
 
 /// An operator: types and shapes out of types and shapes, tensors out of tensors.
@@ -33,6 +35,13 @@ pub(crate) type Signature = (DatumType, TVec<TDim>);
 /// What tract's register wants from a builder.
 pub(crate) type Built = TractResult<(Box<dyn InferenceOp>, Vec<String>)>;
 
+/// tract's own operator of this name.
+pub(crate) fn engine(context: &ParsingContext, node: &NodeProto) -> Built {
+    let register = tract_onnx::onnx().op_register;
+    let build = register.0.get(&node.op_type);
+    build.with_context(|| format!("the engine has no {}", node.op_type))?(context, node)
+}
+
 /// A kernel as tract's inference operator.
 pub(crate) fn built(kernel: impl Kernel) -> Built {
     Ok((expand(Native(Arc::new(kernel))), vec![]))
@@ -46,6 +55,25 @@ pub(crate) fn wire(
     inputs: &[OutletId],
 ) -> TractResult<TVec<OutletId>> {
     model.wire_node(name, Native(Arc::new(kernel)), inputs)
+}
+
+/// Gives the outputs their types and shapes once those of all inputs are known.
+pub(crate) fn infer<'r, 'p: 'r>(
+    s: &mut Solver<'r>,
+    inputs: &'p [TensorProxy],
+    outputs: &'p [TensorProxy],
+    facts: impl Fn(&[Signature]) -> TractResult<TVec<Signature>> + Copy + 'r,
+) -> InferenceResult {
+    s.given_all(inputs.iter().map(|input| &input.datum_type), move |s, types| {
+        s.given_all(inputs.iter().map(|input| &input.shape), move |s, shapes| {
+            let signatures: Vec<Signature> = types.iter().copied().zip(shapes).collect();
+            for (output, (datum_type, shape)) in outputs.iter().zip(facts(&signatures)?) {
+                s.equals(&output.datum_type, datum_type)?;
+                s.equals(&output.shape, shape)?;
+            }
+            Ok(())
+        })
+    })
 }
 
 #[derive(Clone, Debug)]
@@ -81,17 +109,7 @@ impl Expansion for Native {
             self.0.name(),
             inputs.len()
         );
-        s.given_all(inputs.iter().map(|input| &input.datum_type), move |s, types| {
-            s.given_all(inputs.iter().map(|input| &input.shape), move |s, shapes| {
-                let signatures: Vec<Signature> = types.iter().copied().zip(shapes).collect();
-                let facts = self.0.facts(&signatures)?;
-                for (output, (datum_type, shape)) in outputs.iter().zip(facts) {
-                    s.equals(&output.datum_type, datum_type)?;
-                    s.equals(&output.shape, shape)?;
-                }
-                Ok(())
-            })
-        })
+        infer(s, inputs, outputs, move |signatures| self.0.facts(signatures))
     }
 
     fn wire(&self, prefix: &str, model: &mut TypedModel, inputs: &[OutletId]) -> TractResult<TVec<OutletId>> {
