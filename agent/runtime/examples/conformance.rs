@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use dunlin_protocol::tensor::{Tensor, TensorData};
-use dunlin_runtime::Model;
+use dunlin_runtime::{Model, narrow};
 use prost::Message;
 use serde::Deserialize;
 use tract_onnx::pb::{ModelProto, TensorProto, tensor_proto::DataType};
@@ -166,8 +166,10 @@ fn one(case: &Case, onnx: &[u8], inputs: &[TensorProto], expected: &[TensorProto
     }
 }
 
-/// A tensor of ONNX as one of the protocol.
+/// A tensor of ONNX as one of the protocol, of a narrow type as one of its carrier.
 fn tensor(proto: &TensorProto) -> Result<Tensor, String> {
+    let mut proto = proto.clone();
+    narrow::unpack(&mut proto)?;
     macro_rules! numbers {
         ($variant:ident, $type:ty) => {
             TensorData::$variant(
@@ -203,7 +205,7 @@ fn tensor(proto: &TensorProto) -> Result<Tensor, String> {
         other => return Err(format!("element type {}", other.as_str_name().to_lowercase())),
     };
     let shape = proto.dims.iter().map(|dim| usize::try_from(*dim).unwrap()).collect();
-    Ok(Tensor { name: proto.name.clone(), shape, data })
+    Ok(Tensor { name: proto.name, shape, data })
 }
 
 /// The first difference between what is expected and what was found.
