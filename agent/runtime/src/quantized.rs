@@ -1,7 +1,8 @@
 //! Operators of quantized tensors that ONNX Runtime's static quantization writes (`com.microsoft`, QOperator format),
-//! as what they are defined by: the operator on the values, between `DequantizeLinear` and `QuantizeLinear`.
+//! as what they are defined by: the operator on the values, between `DequantizeLinear` and `QuantizeLinear`. The scales of
+//! ONNX' own `QLinearMatMul` become numbers in single precision, which is all that the engine takes there.
 
-use tract_onnx::pb::{AttributeProto, GraphProto, ModelProto, NodeProto};
+use tract_onnx::pb::{AttributeProto, GraphProto, ModelProto, NodeProto, tensor_proto::DataType};
 
 use crate::narrow::nodes::{int, node, number};
 
@@ -20,17 +21,40 @@ fn expand_graph(graph: &mut GraphProto, opset: i64) {
     for attribute in graph.node.iter_mut().flat_map(|node| &mut node.attribute) {
         attribute.g.iter_mut().for_each(|graph| expand_graph(graph, opset));
     }
-    if graph.node.iter().all(|node| definition(node, opset).is_none()) {
+    let is_touched = |node: &NodeProto| is_product(node) || definition(node, opset).is_some();
+    if !graph.node.iter().any(is_touched) {
         return;
     }
     let mut nodes = Vec::new();
-    for node in std::mem::take(&mut graph.node) {
+    for mut node in std::mem::take(&mut graph.node) {
+        if is_product(&node) {
+            nodes.append(&mut single_scales(&mut node));
+        }
         match definition(&node, opset) {
             Some(definition) => nodes.append(&mut definition.nodes(&node)),
             None => nodes.push(node),
         }
     }
     graph.node = nodes;
+}
+
+fn is_product(node: &NodeProto) -> bool {
+    node.op_type == "QLinearMatMul" && matches!(node.domain.as_str(), "" | "ai.onnx")
+}
+
+/// Casts of a product's scales.
+fn single_scales(product: &mut NodeProto) -> Vec<NodeProto> {
+    let output = product.output.first().cloned().unwrap_or_default();
+    let mut casts = Vec::new();
+    for place in [1, 4, 6] {
+        if let Some(scale) = product.input.get_mut(place) {
+            let single = format!("dunlin/{output}/scale_{place}");
+            let to = int("to", DataType::Float as i64);
+            casts.push(node("Cast", &[scale.as_str()], &single, vec![to]));
+            *scale = single;
+        }
+    }
+    casts
 }
 
 /// What a quantized operator is defined by.

@@ -242,3 +242,83 @@ fn exponent(x: f64) -> i32 {
 fn two_to(exponent: i32) -> f64 {
     f64::from_bits(((exponent + 1023).clamp(1, 2046) as u64) << 52)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn floats() -> impl Iterator<Item = NarrowType> {
+        (16..=24).filter_map(NarrowType::from_onnx).filter(|kind| kind.range().is_none())
+    }
+
+    fn values(kind: NarrowType) -> impl Iterator<Item = f64> {
+        (0..=u16::MAX >> (16 - kind.bits())).map(move |bits| f64::from(kind.value(bits)))
+    }
+
+    #[test]
+    fn a_value_of_a_type_is_rounded_to_itself() {
+        for kind in floats() {
+            for value in values(kind) {
+                let rounded = kind.rounded(value, false, Rounding::Nearest);
+                assert_eq!(rounded.to_bits() | 1 << 51, value.to_bits() | 1 << 51, "{} {value}", kind.name());
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_between_two_values_becomes_the_nearer_one() {
+        for kind in floats() {
+            let mut sorted: Vec<f64> = values(kind).filter(|value| value.is_finite()).collect();
+            sorted.sort_by(f64::total_cmp);
+            sorted.dedup();
+            for pair in sorted.windows(2) {
+                let (low, high) = (pair[0], pair[1]);
+                let near = |part: f64| kind.rounded(low + part * (high - low), true, Rounding::Nearest);
+                assert_eq!((near(0.49), near(0.51)), (low, high), "{}", kind.name());
+            }
+        }
+    }
+
+    #[test]
+    fn beyond_the_largest_value_stands_what_the_tables_of_cast_say() {
+        let rounded = |number, x: f64, saturate| {
+            NarrowType::from_onnx(number).unwrap().rounded(x, saturate, Rounding::Up)
+        };
+        for (number, largest, beyond) in [
+            (17, 448.0, f64::NAN),
+            (18, 240.0, f64::NAN),
+            (19, 57_344.0, f64::INFINITY),
+            (20, 57_344.0, f64::NAN),
+            (24, 2_f64.powi(127), f64::NAN),
+        ] {
+            for x in [1.1 * largest, 1e300, f64::INFINITY] {
+                assert_eq!(rounded(number, x, true), largest);
+                assert_eq!(rounded(number, x, false).to_bits(), beyond.to_bits());
+            }
+            assert!(rounded(number, f64::NAN, true).is_nan());
+        }
+        assert_eq!(rounded(17, -1e300, true), -448.0);
+        assert_eq!(rounded(16, 1e300, true), f64::INFINITY);
+        assert_eq!(rounded(23, f64::INFINITY, false), 6.0);
+        // The halfway number is rounded to the even mantissa, which is the largest value.
+        assert_eq!(rounded(17, 464.0, false), 448.0);
+    }
+
+    #[test]
+    fn a_power_of_two_is_chosen_as_the_mode_says() {
+        let rounded = |x, saturate, rounding| NarrowType::Float8e8m0.rounded(x, saturate, rounding);
+        assert_eq!(rounded(1.1, true, Rounding::Up), 2.0);
+        assert_eq!(rounded(1.9, true, Rounding::Down), 1.0);
+        assert_eq!(rounded(1.4, true, Rounding::Nearest), 1.0);
+        assert_eq!(rounded(1.5, true, Rounding::Nearest), 2.0);
+        assert_eq!(rounded(0.0, true, Rounding::Up), 2_f64.powi(-127));
+        assert!(rounded(0.0, false, Rounding::Nearest).is_nan());
+    }
+
+    #[test]
+    fn an_integer_keeps_its_low_bits() {
+        assert_eq!([8, -9, 200, -1].map(|x| NarrowType::Int4.wrapped(x)), [-8, 7, -8, -1]);
+        assert_eq!([16, -9, 200, -1].map(|x| NarrowType::Uint4.wrapped(x)), [0, 7, 8, 15]);
+        assert_eq!([2, -3, 3].map(|x| NarrowType::Int2.wrapped(x)), [-2, 1, -1]);
+    }
+}

@@ -175,6 +175,8 @@ impl Lifting {
             }
             Rule::Rounded(kinds) => {
                 self.learn_outputs(&node, &kinds);
+                // What is told of the node names it as the file does.
+                node.name = proto::label(&node);
                 let mut rounding = Vec::new();
                 for (output, kind) in node.output.iter_mut().zip(kinds) {
                     if let Some(kind) = kind.filter(|_| !output.is_empty()) {
