@@ -126,7 +126,7 @@ fn replace(model: &mut ModelProto, place: usize, mut branch: GraphProto) {
 }
 
 /// Every name that a node reads, also from inside of it.
-fn names_of(node: &NodeProto, each: &mut impl FnMut(&String)) {
+pub(crate) fn names_of(node: &NodeProto, each: &mut impl FnMut(&String)) {
     node.input.iter().for_each(&mut *each);
     for graph in node.attribute.iter().flat_map(|attribute| attribute.g.iter().chain(&attribute.graphs)) {
         graph.output.iter().for_each(|output| each(&output.name));

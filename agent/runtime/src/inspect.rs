@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use tract_onnx::pb;
 
 use crate::error::{LoadError, UnsupportedNode};
-use crate::{operators, proto, spec};
+use crate::{operators, proto, rewrite, spec};
 
 /// What is in an ONNX file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -38,6 +38,7 @@ pub fn inspect(onnx: &[u8]) -> Result<Inspection, LoadError> {
             used.insert(operator_name(node));
         });
     }
+    let model = rewrite::lowered(model)?;
     let unsupported = unsupported(&model);
     let spec = spec::infer(&model)?;
     let mut warnings = Vec::new();

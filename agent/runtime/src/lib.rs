@@ -1,11 +1,11 @@
 //! Run ONNX models and count what passes through.
 //!
 //! Pure but for the processor time: no files, no network, no clock. In reading order:
-//! [`proto`](mod@proto) reads and bounds the protobuf, which `weight` weighs unread; [`spec`] says what goes in
-//! and out, `labels` by which names;
-//! `rewrite`, `flex_attention` and `branches` make the graph plain, `bounds` refuses what would take too much memory;
-//! [`operators`] are those that tract lacks; `prepare` makes a plan of it, with `guard` around the engine and `lost`
-//! threads, and `late` one for each call where it must; [`model`] loads and runs, [`trial`] once on made-up input;
+//! [`proto`](mod@proto) reads and bounds the protobuf, which `weight` weighs unread; [`spec`] says what goes in and out,
+//! `labels` by which names; `rewrite`, `flex_attention` and `branches` make the graph plain, [`narrow`] lifts the element
+//! types that the engine lacks, `quantized` takes quantized operators apart, `bounds` refuses what would take too much
+//! memory; [`operators`] are those that tract lacks; `prepare` makes a plan of it, with `guard` around the engine and
+//! `lost` threads, and `late` one for each call where it must; [`model`] loads and runs, [`trial`] once on made-up input;
 //! [`inspect`] tells what is in a file without running it; [`answer`] reads outputs as people do; [`rows`] turns table
 //! rows into tensors; [`statistics`] counts; [`golden`] compares with another runtime's outputs.
 
@@ -24,9 +24,11 @@ mod labels;
 mod late;
 mod lost;
 pub mod model;
+pub mod narrow;
 pub mod operators;
 mod prepare;
 pub mod proto;
+mod quantized;
 mod rewrite;
 pub mod rows;
 pub mod spec;

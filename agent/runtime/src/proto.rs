@@ -3,6 +3,7 @@
 use tract_onnx::pb;
 
 use crate::error::LoadError;
+use crate::narrow::NarrowType;
 use crate::weight::weight;
 
 /// Largest model file in bytes.
@@ -146,14 +147,17 @@ fn malformed(reason: String) -> LoadError {
     LoadError::Malformed { reason }
 }
 
-/// Bytes per element of the types that the engine reads; `None` for texts; an error for others.
-fn width(tensor: &pb::TensorProto) -> Result<Option<usize>, LoadError> {
+/// Bits per element of the types that are read; `None` for texts; an error for others.
+fn bits(tensor: &pb::TensorProto) -> Result<Option<usize>, LoadError> {
     use pb::tensor_proto::DataType as T;
+    if let Some(kind) = NarrowType::from_onnx(tensor.data_type.into()) {
+        return Ok(Some(kind.bits()));
+    }
     Ok(match T::try_from(tensor.data_type) {
-        Ok(T::Bool | T::Uint8 | T::Int8) => Some(1),
-        Ok(T::Uint16 | T::Int16 | T::Float16) => Some(2),
-        Ok(T::Uint32 | T::Int32 | T::Float) => Some(4),
-        Ok(T::Uint64 | T::Int64 | T::Double) => Some(8),
+        Ok(T::Bool | T::Uint8 | T::Int8) => Some(8),
+        Ok(T::Uint16 | T::Int16 | T::Float16) => Some(16),
+        Ok(T::Uint32 | T::Int32 | T::Float) => Some(32),
+        Ok(T::Uint64 | T::Int64 | T::Double) => Some(64),
         Ok(T::String) => None,
         _ => {
             return Err(LoadError::Unsupported {
@@ -173,17 +177,19 @@ fn check_tensor(tensor: &pb::TensorProto) -> Result<(), LoadError> {
     }
     let wrong = |what: &str| Err(malformed(format!("tensor `{}` {what}", tensor.name)));
     bound("dimensions in a tensor", tensor.dims.len(), MAX_RANK)?;
-    let width = width(tensor)?;
+    let bits = bits(tensor)?;
     let volume = tensor.dims.iter().try_fold(1_usize, |product, dim| {
         usize::try_from(*dim).ok().and_then(|dim| product.checked_mul(dim))
     });
     let Some(volume) = volume.filter(|v| *v <= MAX_BYTES) else { return wrong("has impossible dimensions") };
-    let held = match width {
-        Some(width) if !tensor.raw_data.is_empty() => {
-            if tensor.raw_data.len() != volume * width {
+    // Less than a byte each: as many in one as fit.
+    let entries = volume.div_ceil(bits.map_or(1, |bits| (8 / bits).max(1)));
+    let held = match bits {
+        Some(bits) if !tensor.raw_data.is_empty() => {
+            if tensor.raw_data.len() != entries * bits.div_ceil(8) {
                 return wrong("has another number of bytes than its shape says");
             }
-            volume
+            entries
         }
         None if !tensor.raw_data.is_empty() => return wrong("holds texts as raw bytes"),
         None => tensor.string_data.len(),
@@ -195,5 +201,5 @@ fn check_tensor(tensor: &pb::TensorProto) -> Result<(), LoadError> {
                 + tensor.uint64_data.len()
         }
     };
-    if held != volume { wrong("has another number of elements than its shape says") } else { Ok(()) }
+    if held != entries { wrong("has another number of elements than its shape says") } else { Ok(()) }
 }

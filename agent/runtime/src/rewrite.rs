@@ -8,7 +8,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tract_onnx::pb::{self, tensor_shape_proto::dimension::Value, type_proto};
 
-use crate::flex_attention;
+use crate::error::LoadError;
+use crate::{flex_attention, narrow, quantized};
+
+/// A model in types and operators that are there: narrow types carried by others, quantized operators as those that
+/// define them.
+pub fn lowered(mut model: pb::ModelProto) -> Result<pb::ModelProto, LoadError> {
+    narrow::lift(&mut model)?;
+    quantized::expand(&mut model);
+    Ok(model)
+}
 
 /// Takes `ZipMap` out, writes `FlexAttention` out, and names nodes that have no name or another one's: the engine knows
 /// them by it.

@@ -58,6 +58,19 @@ impl Graph {
         self
     }
 
+    /// An input of an element type that has only a number.
+    pub fn numbered_input(mut self, name: &str, kind: i32, shape: &[i64]) -> Self {
+        self.graph.input.push(value(name, kind, shape));
+        self
+    }
+
+    /// An initializer of an element type that has only a number, as its bytes.
+    pub fn bytes(mut self, name: &str, kind: i32, shape: &[i64], bytes: &[u8]) -> Self {
+        let tensor = tensor(name, DataType::Undefined, shape);
+        self.graph.initializer.push(pb::TensorProto { data_type: kind, raw_data: bytes.to_vec(), ..tensor });
+        self
+    }
+
     /// A node named as its first output. The operator may have its domain before it.
     pub fn node(
         mut self,
