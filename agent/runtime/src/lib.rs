@@ -2,7 +2,7 @@
 //!
 //! Pure but for the processor time: no files, no network, no clock. In reading order:
 //! [`proto`](mod@proto) reads and bounds the protobuf; [`spec`] says what goes in and out, `labels` by which names;
-//! `rewrite` and `branches` make the graph plain, `bounds` refuses what would take too much memory; [`operators`] are
+//! `rewrite`, `branches` and `loops` make the graph plain, `bounds` refuses what would take too much memory; [`operators`] are
 //! those that tract lacks; `prepare` makes a plan of it, with `guard` around the engine and `lost` threads, and `late`
 //! one for each call where it must; [`model`] loads and runs, [`trial`] once on made-up input; [`inspect`] tells what is
 //! in a file without running it; [`answer`] reads outputs as people do; [`rows`] turns table rows into tensors;
@@ -20,6 +20,7 @@ mod guard;
 pub mod inspect;
 mod labels;
 mod late;
+mod loops;
 mod lost;
 pub mod model;
 pub mod operators;

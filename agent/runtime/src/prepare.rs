@@ -9,7 +9,7 @@ use tract_onnx::tract_hir::internal::{
 
 use crate::error::LoadError;
 use crate::rewrite::{self, Axes, Naming};
-use crate::{bounds, branches, guard::guarded, operators};
+use crate::{bounds, branches, guard::guarded, loops, operators};
 
 /// A plan, and which free dimensions of its inputs have the same length.
 pub struct Prepared {
@@ -41,6 +41,9 @@ pub fn plan(mut model: pb::ModelProto, axes: Axes) -> Result<Prepared, LoadError
     let plan = guarded(move || -> Result<_, LoadError> {
         let failed = |error: TractError| engine(chain(&error));
         branches::settle(&mut model);
+        if loops::unroll(&mut model) {
+            branches::settle(&mut model);
+        }
         let mut graph = operators::framework()
             .with_ignore_output_types(true)
             .with_ignore_value_info(true)

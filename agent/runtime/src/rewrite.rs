@@ -8,7 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tract_onnx::pb::{self, tensor_shape_proto::dimension::Value, type_proto};
 
-/// Takes `ZipMap` out, and names nodes that have no name or another one's: the engine knows them by it.
+use crate::operators::lowering;
+
+/// Takes `ZipMap` out, names nodes that have no name or another one's, by which the engine knows them, and writes others
+/// as nodes that it has.
 pub fn plain(model: &mut pb::ModelProto) {
     let mut taken = BTreeSet::new();
     for (index, node) in model.graph.iter_mut().flat_map(|graph| &mut graph.node).enumerate() {
@@ -23,6 +26,7 @@ pub fn plain(model: &mut pb::ModelProto) {
         node.domain.clear();
         node.attribute.clear();
     }
+    model.graph.iter_mut().for_each(lowering::lower);
 }
 
 /// Which free dimensions of the inputs are one and the same.

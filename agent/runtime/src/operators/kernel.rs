@@ -20,8 +20,20 @@ pub(crate) trait Kernel: Debug + Send + Sync + 'static {
         1
     }
 
+    /// Inputs whose values decide about shapes: they must be constants.
+    fn deciding(&self) -> TVec<usize> {
+        tvec![]
+    }
+
     /// Type and shape of each output.
-    fn facts(&self, inputs: &[Signature]) -> TractResult<TVec<Signature>>;
+    fn facts(&self, _inputs: &[Signature]) -> TractResult<TVec<Signature>> {
+        bail!("{} has shapes that values decide", self.name())
+    }
+
+    /// The same, with the values of the deciding inputs in their order.
+    fn facts_by(&self, inputs: &[Signature], _values: &[Arc<Tensor>]) -> TractResult<TVec<Signature>> {
+        self.facts(inputs)
+    }
 
     /// The outputs. Must not panic on any input of the shapes that `facts` took.
     fn run(&self, inputs: &[&Tensor]) -> TractResult<TVec<Tensor>>;
@@ -84,12 +96,15 @@ impl Expansion for Native {
         s.given_all(inputs.iter().map(|input| &input.datum_type), move |s, types| {
             s.given_all(inputs.iter().map(|input| &input.shape), move |s, shapes| {
                 let signatures: Vec<Signature> = types.iter().copied().zip(shapes).collect();
-                let facts = self.0.facts(&signatures)?;
-                for (output, (datum_type, shape)) in outputs.iter().zip(facts) {
-                    s.equals(&output.datum_type, datum_type)?;
-                    s.equals(&output.shape, shape)?;
-                }
-                Ok(())
+                let deciding = self.0.deciding().into_iter().filter(|input| *input < inputs.len());
+                s.given_all(deciding.map(|input| &inputs[input].value), move |s, values| {
+                    let facts = self.0.facts_by(&signatures, &values)?;
+                    for (output, (datum_type, shape)) in outputs.iter().zip(facts) {
+                        s.equals(&output.datum_type, datum_type)?;
+                        s.equals(&output.shape, shape)?;
+                    }
+                    Ok(())
+                })
             })
         })
     }
@@ -120,7 +135,10 @@ impl TypedOp for Native {
     fn output_facts(&self, inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
         let signatures: Vec<Signature> =
             inputs.iter().map(|fact| (fact.datum_type, fact.shape.to_tvec())).collect();
-        let facts = self.0.facts(&signatures)?;
+        let deciding = self.0.deciding().into_iter().filter_map(|input| inputs.get(input));
+        let values = deciding.map(|fact| fact.konst.clone()).collect::<Option<Vec<_>>>();
+        let values = values.with_context(|| format!("{} needs constants", self.0.name()))?;
+        let facts = self.0.facts_by(&signatures, &values)?;
         Ok(facts.into_iter().map(|(datum_type, shape)| datum_type.fact(&*shape)).collect())
     }
 
