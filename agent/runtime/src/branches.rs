@@ -4,9 +4,10 @@
 //! engine refuses.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, ValueInfoProto};
-use tract_onnx::tract_hir::internal::{Framework, InferenceModelExt};
+use tract_onnx::tract_hir::internal::{Framework, InferenceModelExt, Tensor};
 
 use crate::{bounds, operators, rewrite};
 
@@ -30,8 +31,14 @@ pub fn settle(model: &mut ModelProto) {
 
 /// Whether the condition holds, where that is known.
 fn condition(model: &ModelProto, node: &NodeProto) -> Option<bool> {
-    let (graph, wanted) = (model.graph.as_ref()?, node.input.first()?);
-    let mut needed = BTreeSet::from([wanted.clone()]);
+    let value = value(model, node.input.first()?)?.cast_to::<bool>().ok()?.into_owned();
+    value.try_as_plain_ram().ok()?.as_slice::<bool>().ok()?.first().copied()
+}
+
+/// A value of the graph, where it depends on no input.
+pub fn value(model: &ModelProto, wanted: &str) -> Option<Arc<Tensor>> {
+    let graph = model.graph.as_ref()?;
+    let mut needed = BTreeSet::from([wanted.to_owned()]);
     let mut nodes = Vec::new();
     for node in graph.node.iter().rev() {
         if node.output.iter().any(|output| needed.contains(output)) {
@@ -58,7 +65,7 @@ fn condition(model: &ModelProto, node: &NodeProto) -> Option<bool> {
             .cloned()
             .collect(),
         input: inputs,
-        output: vec![ValueInfoProto { name: wanted.clone(), ..Default::default() }],
+        output: vec![ValueInfoProto { name: wanted.to_owned(), ..Default::default() }],
         ..Default::default()
     };
     let part = ModelProto {
@@ -71,7 +78,7 @@ fn condition(model: &ModelProto, node: &NodeProto) -> Option<bool> {
 }
 
 /// The only output, where it depends on no input.
-fn known(model: &ModelProto) -> Option<bool> {
+fn known(model: &ModelProto) -> Option<Arc<Tensor>> {
     let mut graph = operators::framework()
         .with_ignore_output_types(true)
         .with_ignore_value_info(true)
@@ -79,9 +86,7 @@ fn known(model: &ModelProto) -> Option<bool> {
         .ok()?;
     bounds::check(&mut graph, model).ok()?;
     let plan = graph.into_typed().and_then(|graph| graph.into_decluttered()).ok()?;
-    let value = plan.output_fact(0).ok()?.konst.clone()?;
-    let value = value.cast_to::<bool>().ok()?;
-    value.try_as_plain_ram().ok()?.as_slice::<bool>().ok()?.first().copied()
+    plan.output_fact(0).ok()?.konst.clone()
 }
 
 fn branch(node: &NodeProto, holds: bool) -> Option<GraphProto> {
@@ -134,6 +139,7 @@ pub(crate) fn names_of(node: &NodeProto, each: &mut impl FnMut(&String)) {
     }
 }
 
+/// Renames every name that a node reads, also from inside of it.
 pub(crate) fn rename(node: &mut NodeProto, renamed: &impl Fn(&mut String)) {
     node.input.iter_mut().for_each(renamed);
     for graph in

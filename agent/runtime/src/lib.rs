@@ -2,7 +2,7 @@
 //!
 //! Pure but for the processor time: no files, no network, no clock. In reading order:
 //! [`proto`](mod@proto) reads and bounds the protobuf, which `weight` weighs unread; [`spec`] says what goes in and out,
-//! `labels` by which names; `rewrite`, `flex_attention` and `branches` make the graph plain, [`narrow`] lifts the element
+//! `labels` by which names; `rewrite`, `flex_attention`, `branches` and `loops` make the graph plain, [`narrow`] lifts the element
 //! types that the engine lacks, `quantized` takes quantized operators apart, `bounds` refuses what would take too much
 //! memory; [`operators`] are those that tract lacks; `prepare` makes a plan of it, with `guard` around the engine and
 //! `lost` threads, and `late` one for each call where it must; [`model`] loads and runs, [`trial`] once on made-up input;
@@ -22,6 +22,7 @@ mod guard;
 pub mod inspect;
 mod labels;
 mod late;
+mod loops;
 mod lost;
 pub mod model;
 pub mod narrow;

@@ -167,8 +167,8 @@ fn check_shape(want: &InputSpec, given: &Tensor) -> Result<(), RunError> {
     if !fits {
         return Err(shape_error(want, given, "send one row per answer with every feature in its column"));
     }
-    // What is no table may be empty: axes, or what only tells its type.
-    if given.shape.len() > 1 && given.shape[0] == 0 {
+    // A list may be empty, and so may what stands between rows; of no rows there is nothing to answer.
+    if want.shape.len() > 1 && want.shape[0].is_none() && given.shape[0] == 0 {
         return Err(shape_error(want, given, "send at least one row"));
     }
     Ok(())

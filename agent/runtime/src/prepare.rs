@@ -10,7 +10,7 @@ use tract_onnx::tract_hir::internal::{
 
 use crate::error::LoadError;
 use crate::rewrite::{self, Axes, Naming};
-use crate::{bounds, branches, guard::guarded, operators};
+use crate::{bounds, branches, guard::guarded, loops, operators};
 
 /// Most changes that simplify a graph: so many, and more for each of its nodes. A stopped graph is right, if slower.
 const LEAST_CHANGES: usize = 1000;
@@ -46,6 +46,9 @@ pub fn plan(mut model: pb::ModelProto, axes: Axes) -> Result<Prepared, LoadError
     let plan = guarded(move || -> Result<_, LoadError> {
         let failed = |error: TractError| engine(chain(&error));
         branches::settle(&mut model);
+        if loops::unroll(&mut model) {
+            branches::settle(&mut model);
+        }
         let mut graph = operators::framework()
             .with_ignore_output_types(true)
             .with_ignore_value_info(true)

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tract_onnx::pb::{self, tensor_shape_proto::dimension::Value, type_proto};
 
 use crate::error::LoadError;
+use crate::operators::lowering;
 use crate::{flex_attention, narrow, quantized};
 
 /// A model in types and operators that are there: narrow types carried by others, quantized operators as those that
@@ -19,8 +20,8 @@ pub fn lowered(mut model: pb::ModelProto) -> Result<pb::ModelProto, LoadError> {
     Ok(model)
 }
 
-/// Takes `ZipMap` out, writes `FlexAttention` out, and names nodes that have no name or another one's: the engine knows
-/// them by it.
+/// Takes `ZipMap` out, names nodes that have no name or another one's, by which the engine knows them, and writes others
+/// as nodes that it has.
 pub fn plain(model: &mut pb::ModelProto) {
     let mut taken = BTreeSet::new();
     for (index, node) in model.graph.iter_mut().flat_map(|graph| &mut graph.node).enumerate() {
@@ -36,6 +37,7 @@ pub fn plain(model: &mut pb::ModelProto) {
         node.attribute.clear();
     }
     model.graph.iter_mut().for_each(flex_attention::write_out);
+    model.graph.iter_mut().for_each(lowering::lower);
 }
 
 /// Which free dimensions of the inputs are one and the same.

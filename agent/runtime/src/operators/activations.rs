@@ -18,6 +18,8 @@ enum Curve {
     Softplus,
     /// max(x, 0) + min(0, α·(e^(x/α) − 1)).
     Celu { alpha: f32 },
+    /// 1 / (1 + e^−x), as exact as single precision is.
+    Sigmoid,
     /// x / (1 + e^−αx).
     Swish { alpha: f32 },
 }
@@ -35,6 +37,11 @@ pub(super) fn build_curve(_: &ParsingContext, node: &NodeProto) -> Built {
     Ok((ElementWiseOp(Box::new(curve), None).into_hir(), vec![]))
 }
 
+/// The sigmoid for cells of recurrent nodes.
+pub(super) fn sigmoid() -> ElementWiseOp {
+    ElementWiseOp(Box::new(Curve::Sigmoid), None)
+}
+
 impl Curve {
     fn of<T: Float>(&self, x: T) -> T {
         let number = |alpha: f32| T::from(alpha).unwrap_or_else(T::nan);
@@ -42,6 +49,7 @@ impl Curve {
             Curve::Softplus => x.max(T::zero()) + (-x.abs()).exp().ln_1p(),
             Curve::Celu { alpha } if x < T::zero() => number(*alpha) * (x / number(*alpha)).exp_m1(),
             Curve::Celu { .. } => x,
+            Curve::Sigmoid => T::one() / (T::one() + (-x).exp()),
             Curve::Swish { alpha } => x / (T::one() + (-number(*alpha) * x).exp()),
         }
     }
@@ -52,6 +60,7 @@ impl ElementWiseMiniOp for Curve {
         match self {
             Curve::Softplus => "Softplus",
             Curve::Celu { .. } => "Celu",
+            Curve::Sigmoid => "Sigmoid",
             Curve::Swish { .. } => "Swish",
         }
         .into()

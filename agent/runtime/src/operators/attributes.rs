@@ -1,7 +1,9 @@
 //! Attributes that several operators have in common.
 
 use half::f16;
+use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::{NodeProto, TensorProto, tensor_proto::DataType};
+use tract_onnx::tensor::load_tensor;
 use tract_onnx::tract_hir::internal::*;
 
 /// A list of floats; empty where absent.
@@ -29,6 +31,12 @@ pub(crate) fn numbers(node: &NodeProto, name: &str) -> TractResult<(Vec<f64>, bo
             Ok((elements(tensor).with_context(|| format!("{name} is no list of numbers"))?, is_double))
         }
     }
+}
+
+/// A tensor; `None` where absent.
+pub(crate) fn tensor(context: &ParsingContext, node: &NodeProto, name: &str) -> TractResult<Option<Tensor>> {
+    let found = node.get_attr_opt::<&TensorProto>(name)?;
+    found.map(|tensor| load_tensor(&*context.framework.provider, tensor, None)).transpose()
 }
 
 /// The numbers of a tensor in an attribute.

@@ -22,8 +22,20 @@ pub(crate) trait Kernel: Debug + Send + Sync + 'static {
         1
     }
 
+    /// Inputs whose values decide about shapes: they must be constants.
+    fn deciding(&self) -> TVec<usize> {
+        tvec![]
+    }
+
     /// Type and shape of each output.
-    fn facts(&self, inputs: &[Signature]) -> TractResult<TVec<Signature>>;
+    fn facts(&self, _inputs: &[Signature]) -> TractResult<TVec<Signature>> {
+        bail!("{} has shapes that values decide", self.name())
+    }
+
+    /// The same, with the values of the deciding inputs in their order.
+    fn facts_by(&self, inputs: &[Signature], _values: &[Arc<Tensor>]) -> TractResult<TVec<Signature>> {
+        self.facts(inputs)
+    }
 
     /// The outputs. Must not panic on any input of the shapes that `facts` took.
     fn run(&self, inputs: &[&Tensor]) -> TractResult<TVec<Tensor>>;
@@ -57,21 +69,27 @@ pub(crate) fn wire(
     model.wire_node(name, Native(Arc::new(kernel)), inputs)
 }
 
-/// Gives the outputs their types and shapes once those of all inputs are known.
+/// Gives the outputs their types and shapes once those of all inputs are known, and the values of the deciding ones.
 pub(crate) fn infer<'r, 'p: 'r>(
     s: &mut Solver<'r>,
     inputs: &'p [TensorProxy],
     outputs: &'p [TensorProxy],
-    facts: impl Fn(&[Signature]) -> TractResult<TVec<Signature>> + Copy + 'r,
+    deciding: TVec<usize>,
+    facts: impl Fn(&[Signature], &[Arc<Tensor>]) -> TractResult<TVec<Signature>> + Clone + 'r,
 ) -> InferenceResult {
     s.given_all(inputs.iter().map(|input| &input.datum_type), move |s, types| {
+        let (facts, deciding) = (facts.clone(), deciding.clone());
         s.given_all(inputs.iter().map(|input| &input.shape), move |s, shapes| {
             let signatures: Vec<Signature> = types.iter().copied().zip(shapes).collect();
-            for (output, (datum_type, shape)) in outputs.iter().zip(facts(&signatures)?) {
-                s.equals(&output.datum_type, datum_type)?;
-                s.equals(&output.shape, shape)?;
-            }
-            Ok(())
+            let facts = facts.clone();
+            let deciding = deciding.iter().filter_map(|input| inputs.get(*input)).map(|input| &input.value);
+            s.given_all(deciding, move |s, values| {
+                for (output, (datum_type, shape)) in outputs.iter().zip(facts(&signatures, &values)?) {
+                    s.equals(&output.datum_type, datum_type)?;
+                    s.equals(&output.shape, shape)?;
+                }
+                Ok(())
+            })
         })
     })
 }
@@ -109,7 +127,9 @@ impl Expansion for Native {
             self.0.name(),
             inputs.len()
         );
-        infer(s, inputs, outputs, move |signatures| self.0.facts(signatures))
+        infer(s, inputs, outputs, self.0.deciding(), move |signatures, values| {
+            self.0.facts_by(signatures, values)
+        })
     }
 
     fn wire(&self, prefix: &str, model: &mut TypedModel, inputs: &[OutletId]) -> TractResult<TVec<OutletId>> {
@@ -138,7 +158,10 @@ impl TypedOp for Native {
     fn output_facts(&self, inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
         let signatures: Vec<Signature> =
             inputs.iter().map(|fact| (fact.datum_type, fact.shape.to_tvec())).collect();
-        let facts = self.0.facts(&signatures)?;
+        let deciding = self.0.deciding().into_iter().filter_map(|input| inputs.get(input));
+        let values = deciding.map(|fact| fact.konst.clone()).collect::<Option<Vec<_>>>();
+        let values = values.with_context(|| format!("{} needs constants", self.0.name()))?;
+        let facts = self.0.facts_by(&signatures, &values)?;
         Ok(facts.into_iter().map(|(datum_type, shape)| datum_type.fact(&*shape)).collect())
     }
 

@@ -1,4 +1,5 @@
-//! `LabelEncoder`: each element looked up in a table of keys and values, with a default for what is not there.
+//! `LabelEncoder` (ai.onnx.ml 1 to 4): each element looked up in a table of keys and values, with a default for what is
+//! not there.
 
 use std::collections::HashMap;
 
@@ -6,40 +7,56 @@ use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::*;
 
-use super::attributes::{floats, ints, strings};
+use super::attributes::{floats, ints, strings, tensor};
 use super::kernel::{Built, Kernel, Signature, built};
+use super::values::{doubles, gathered, integers};
 
-/// A key; floats by their bits, so that NaN finds NaN.
+/// A key; floats by their bits in double precision, so that NaN finds NaN.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Key {
     Int(i64),
-    Float(u32),
+    Float(u64),
     Text(String),
-}
-
-#[derive(Debug)]
-enum Values {
-    Ints(Vec<i64>, i64),
-    Floats(Vec<f32>, f32),
-    Texts(Vec<String>, String),
 }
 
 #[derive(Debug)]
 struct LabelEncoder {
     index: HashMap<Key, usize>,
     keys: DatumType,
-    values: Values,
+    /// The values, and the default after them.
+    values: Tensor,
 }
 
-fn float_key(value: f32) -> Key {
-    let bits = if value.is_nan() {
-        f32::NAN.to_bits()
-    } else if value == 0.0 {
-        0
+fn float_key(value: f64) -> Key {
+    let value = if value.is_nan() { f64::NAN } else { value };
+    Key::Float(if value == 0.0 { 0 } else { value.to_bits() })
+}
+
+fn list<T: Datum>(values: Vec<T>) -> TractResult<Option<Tensor>> {
+    (!values.is_empty()).then(|| crate::convert::tensor(&[values.len()], values)).transpose()
+}
+
+/// A list in one of the attributes that may hold it.
+fn either(context: &ParsingContext, node: &NodeProto, name: &str) -> TractResult<Option<Tensor>> {
+    let of = |kind: &str| format!("{name}_{kind}");
+    let lists = [
+        tensor(context, node, &of("tensor"))?,
+        list(strings(node, &of("strings"))?)?,
+        list(ints(node, &of("int64s"))?)?,
+        list(floats(node, &of("floats"))?)?,
+    ];
+    Ok(lists.into_iter().flatten().next())
+}
+
+fn keys(tensor: &Tensor) -> TractResult<Vec<Key>> {
+    let kind = tensor.datum_type();
+    Ok(if kind == String::datum_type() {
+        tensor.try_as_plain_ram()?.as_slice::<String>()?.iter().cloned().map(Key::Text).collect()
+    } else if kind.is_float() {
+        doubles(tensor)?.into_iter().map(float_key).collect()
     } else {
-        value.to_bits()
-    };
-    Key::Float(bits)
+        integers(tensor)?.into_iter().map(Key::Int).collect()
+    })
 }
 
 pub(super) fn build(context: &ParsingContext, node: &NodeProto) -> Built {
@@ -47,36 +64,27 @@ pub(super) fn build(context: &ParsingContext, node: &NodeProto) -> Built {
     if !classes.is_empty() {
         return build_first_version(node, &classes);
     }
-    let text_keys = strings(node, "keys_strings")?.into_iter().map(Key::Text);
-    let keys: Vec<Key> = text_keys
-        .chain(ints(node, "keys_int64s")?.into_iter().map(Key::Int))
-        .chain(floats(node, "keys_floats")?.into_iter().map(float_key))
-        .collect();
-    let key_type = match keys.first() {
-        Some(Key::Text(_)) => String::datum_type(),
-        Some(Key::Int(_)) => i64::datum_type(),
-        Some(Key::Float(_)) => f32::datum_type(),
-        None => bail!("no keys (keys as tensors are not read: export with an ai.onnx.ml opset below 4)"),
-    };
-    let (to_ints, to_floats, to_texts) =
-        (ints(node, "values_int64s")?, floats(node, "values_floats")?, strings(node, "values_strings")?);
-    let (values, count) = if !to_ints.is_empty() {
-        let count = to_ints.len();
-        (Values::Ints(to_ints, node.get_attr_opt("default_int64")?.unwrap_or(-1)), count)
-    } else if !to_floats.is_empty() {
-        let count = to_floats.len();
-        (Values::Floats(to_floats, node.get_attr_opt("default_float")?.unwrap_or(-0.0)), count)
-    } else {
-        let count = to_texts.len();
-        let default: Option<String> = node.get_attr_opt("default_string")?;
-        (Values::Texts(to_texts, default.unwrap_or_else(|| "_Unused".into())), count)
-    };
+    let found = either(context, node, "keys")?.context("no keys")?;
+    let values = either(context, node, "values")?.context("no values")?;
+    let (keys, count) = (keys(&found)?, values.len());
     ensure!(count == keys.len(), "{} keys and {count} values", keys.len());
+    let default = match (tensor(context, node, "default_tensor")?, values.datum_type()) {
+        (Some(default), _) => default,
+        (None, DatumType::String) => {
+            let text: Option<String> = node.get_attr_opt("default_string")?;
+            tensor0(text.unwrap_or_else(|| "_Unused".into()))
+        }
+        (None, DatumType::I64) => tensor0(node.get_attr_opt::<i64>("default_int64")?.unwrap_or(-1)),
+        (None, kind) if kind.is_float() => {
+            tensor0(node.get_attr_opt::<f32>("default_float")?.unwrap_or(-0.0)).cast_to_dt(kind)?.into_owned()
+        }
+        (None, kind) => tensor0(-1_i64).cast_to_dt(kind)?.into_owned(),
+    };
     // In ONNX Runtime NaN finds a key from version 4 of the operator on.
     let version = context.model.opset_import.iter().find(|set| set.domain == "ai.onnx.ml");
-    let mut encoder = encoder(keys, key_type, values);
+    let mut encoder = encoder(keys, found.datum_type(), values, default)?;
     if version.is_none_or(|set| set.version < 4) {
-        encoder.index.remove(&float_key(f32::NAN));
+        encoder.index.remove(&float_key(f64::NAN));
     }
     built(encoder)
 }
@@ -88,24 +96,33 @@ fn build_first_version(node: &NodeProto, classes: &[String]) -> Built {
     let default: Option<String> = node.get_attr_opt("default_string")?;
     match default {
         Some(default) => {
-            let values = Values::Texts(classes.to_vec(), default);
-            built(encoder(indices.map(Key::Int).collect(), i64::datum_type(), values))
+            let keys = indices.map(Key::Int).collect();
+            built(encoder(keys, i64::datum_type(), tensor1(classes), tensor0(default))?)
         }
         None => {
-            let default = node.get_attr_opt("default_int64")?.unwrap_or(-1);
+            let default = node.get_attr_opt::<i64>("default_int64")?.unwrap_or(-1);
             let keys = classes.iter().cloned().map(Key::Text).collect();
-            built(encoder(keys, String::datum_type(), Values::Ints(indices.collect(), default)))
+            let values = tensor1(&indices.collect::<Vec<i64>>());
+            built(encoder(keys, String::datum_type(), values, tensor0(default))?)
         }
     }
 }
 
-fn encoder(keys: Vec<Key>, key_type: DatumType, values: Values) -> LabelEncoder {
+fn encoder(keys: Vec<Key>, kind: DatumType, values: Tensor, default: Tensor) -> TractResult<LabelEncoder> {
+    ensure!(
+        default.len() == 1 && default.datum_type() == values.datum_type(),
+        "a default of type {:?} for values of type {:?}",
+        default.datum_type(),
+        values.datum_type()
+    );
+    let (count, default) = (values.len(), default.into_shape(&[1])?);
+    let values = Tensor::stack_tensors(0, &[values.into_shape(&[count])?, default])?;
     let mut index = HashMap::with_capacity(keys.len());
     for (place, key) in keys.into_iter().enumerate() {
         // The first of equal keys counts.
         index.entry(key).or_insert(place);
     }
-    LabelEncoder { index, keys: key_type, values }
+    Ok(LabelEncoder { index, keys: kind, values })
 }
 
 impl Kernel for LabelEncoder {
@@ -121,42 +138,15 @@ impl Kernel for LabelEncoder {
             inputs[0].0,
             self.keys
         );
-        let datum_type = match self.values {
-            Values::Ints(..) => i64::datum_type(),
-            Values::Floats(..) => f32::datum_type(),
-            Values::Texts(..) => String::datum_type(),
-        };
-        Ok(tvec!((datum_type, inputs[0].1.clone())))
+        Ok(tvec!((self.values.datum_type(), inputs[0].1.clone())))
     }
 
     fn run(&self, inputs: &[&Tensor]) -> TractResult<TVec<Tensor>> {
-        let input = inputs[0];
-        let find = |key: Key| self.index.get(&key).copied();
-        let places: Vec<Option<usize>> = if self.keys == String::datum_type() {
-            let texts = input.try_as_plain_ram()?;
-            texts.as_slice::<String>()?.iter().map(|text| find(Key::Text(text.clone()))).collect()
-        } else if self.keys == f32::datum_type() {
-            let numbers = input.cast_to::<f32>()?;
-            let numbers = numbers.try_as_plain_ram()?;
-            numbers.as_slice::<f32>()?.iter().map(|x| find(float_key(*x))).collect()
-        } else {
-            let numbers = input.cast_to::<i64>()?;
-            let numbers = numbers.try_as_plain_ram()?;
-            numbers.as_slice::<i64>()?.iter().map(|x| find(Key::Int(*x))).collect()
-        };
-        fn pick<T: Datum + Clone>(
-            input: &Tensor,
-            places: &[Option<usize>],
-            values: &[T],
-            default: &T,
-        ) -> TractResult<Tensor> {
-            let value = |place: &Option<usize>| place.and_then(|p| values.get(p)).unwrap_or(default).clone();
-            crate::convert::tensor(input.shape(), places.iter().map(value).collect())
-        }
-        Ok(tvec!(match &self.values {
-            Values::Ints(values, default) => pick(input, &places, values, default)?,
-            Values::Floats(values, default) => pick(input, &places, values, default)?,
-            Values::Texts(values, default) => pick(input, &places, values, default)?,
-        }))
+        // A number is looked up as one of the keys' own precision.
+        let input = inputs[0].cast_to_dt(self.keys)?;
+        let default = self.values.len().saturating_sub(1);
+        let keys = keys(&input)?;
+        let place = |n: usize| keys.get(n).and_then(|key| self.index.get(key)).copied().unwrap_or(default);
+        Ok(tvec!(gathered(&self.values, inputs[0].shape(), &|n| Some(place(n)))?))
     }
 }

@@ -83,7 +83,7 @@ impl Expansion for Scores {
         inputs: &'p [TensorProxy],
         outputs: &'p [TensorProxy],
     ) -> InferenceResult {
-        infer(s, inputs, outputs, move |signatures| {
+        infer(s, inputs, outputs, tvec![], move |signatures, _| {
             let (heads, kind) = self.facts(signatures)?;
             Ok(tvec!((kind, of_queries(heads, |heads| heads.keys))))
         })
@@ -110,7 +110,7 @@ impl Expansion for Values {
         inputs: &'p [TensorProxy],
         outputs: &'p [TensorProxy],
     ) -> InferenceResult {
-        infer(s, inputs, outputs, |signatures| {
+        infer(s, inputs, outputs, tvec![], |signatures, _| {
             let (heads, kind) = Self::facts(signatures)?;
             Ok(tvec!((kind, of_queries(heads, |heads| heads.value_size))))
         })

@@ -120,7 +120,7 @@ impl Expansion for Attention {
         inputs: &'p [TensorProxy],
         outputs: &'p [TensorProxy],
     ) -> InferenceResult {
-        infer(s, inputs, outputs, move |signatures| self.facts(signatures))
+        infer(s, inputs, outputs, tvec![], move |signatures, _| self.facts(signatures))
     }
 
     fn wire(&self, prefix: &str, model: &mut TypedModel, inputs: &[OutletId]) -> TractResult<TVec<OutletId>> {

@@ -29,20 +29,20 @@ struct Recurrent {
 
 pub(super) fn build(_: &ParsingContext, node: &NodeProto) -> Built {
     let options = Options::read(node)?;
+    let is_reset_first =
+        node.op_type == "GRU" && node.get_attr_opt::<i64>("linear_before_reset")?.unwrap_or(0) == 0;
     let function = |index: usize| -> Box<dyn TypedOp> {
         match options.activations[index] {
             Activation::Relu => Box::new(super::missing::rectifier()),
+            // tract's own is off by 10⁻⁶ near 1, which a gate shows; only this cell has no faster form to lose.
+            Activation::Sigmoid if is_reset_first => Box::new(super::activations::sigmoid()),
             Activation::Sigmoid => Box::new(nn::sigmoid()),
             Activation::Tanh => Box::new(math::tanh()),
         }
     };
     let body: Box<dyn WireBody> = match node.op_type.as_str() {
         "LSTM" => Box::new(LSTM { f: function(0), g: function(1), h: function(2) }),
-        "GRU" => Box::new(GRU {
-            f: function(0),
-            g: function(1),
-            linear_before_reset: node.get_attr_opt::<i64>("linear_before_reset")?.unwrap_or(0) != 0,
-        }),
+        "GRU" => Box::new(GRU { f: function(0), g: function(1), linear_before_reset: !is_reset_first }),
         _ => Box::new(RNN { fore: function(0), back: function(0) }),
     };
     let cell = CommonRec::from_node_and_options(node, 3, 0, body)?;

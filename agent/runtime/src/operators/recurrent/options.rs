@@ -38,10 +38,6 @@ impl Options {
             whole("input_forget")? == 0,
             "its `input_forget` is not applied: export it with separate input and forget gates"
         );
-        ensure!(
-            whole("layout")? == 0,
-            "its `layout` has the batch first: export it with layout 0 and a Transpose before it"
-        );
         let directions = match node.get_attr_opt::<&str>("direction")?.unwrap_or("forward") {
             "forward" | "reverse" => 1,
             "bidirectional" => 2,

@@ -1,4 +1,4 @@
-//! `ReduceLogSumExp`: the logarithm of a sum of exponentials, without overflow.
+//! `ReduceLogSumExp` without overflow, `ReduceMax` and `ReduceMin` of truths too (ONNX 13, 18 and 20).
 //!
 //! The largest value is taken out before the exponentials and added after the logarithm; tract does neither,
 //! and what a naive Bayes classifier has there overflows on most data.
@@ -6,13 +6,18 @@
 use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::*;
+use tract_onnx::tract_hir::tract_core::ops::{cast::cast, nn};
 
 use super::attributes;
+use super::extremes::Extreme;
 use super::kernel::{Built, Kernel, Signature, wire};
+use super::values::{integers, resolve_axis};
 
 /// The node: which axes are reduced is known from an attribute, from opset 18 from a constant input.
 #[derive(Debug, Clone)]
-struct ReduceLogSumExp {
+struct Reduction {
+    /// tract's reducer; none for the logarithm of a sum of exponentials.
+    reducer: Option<nn::Reducer>,
     axes: Vec<i64>,
     from_input: bool,
     keep_dims: bool,
@@ -31,7 +36,12 @@ pub(super) fn build(_: &ParsingContext, node: &NodeProto) -> Built {
     let flag = |name: &str, default: i64| -> TractResult<bool> {
         Ok(node.get_attr_opt::<i64>(name)?.unwrap_or(default) != 0)
     };
-    let reduce = ReduceLogSumExp {
+    let reduce = Reduction {
+        reducer: match node.op_type.as_str() {
+            "ReduceMax" => Some(nn::Reducer::Max),
+            "ReduceMin" => Some(nn::Reducer::Min),
+            _ => None,
+        },
         axes: attributes::ints(node, "axes")?,
         from_input: node.input.get(1).is_some_and(|name| !name.is_empty()),
         keep_dims: flag("keepdims", 1)?,
@@ -40,27 +50,17 @@ pub(super) fn build(_: &ParsingContext, node: &NodeProto) -> Built {
     Ok((expand(reduce), vec![]))
 }
 
-impl ReduceLogSumExp {
+impl Reduction {
     fn resolve(&self, axes: &[i64], rank: usize) -> TractResult<Vec<usize>> {
         if axes.is_empty() && !self.empty_is_none {
             return Ok((0..rank).collect());
         }
-        let mut resolved = axes
-            .iter()
-            .map(|axis| {
-                let place = if *axis < 0 { axis.checked_add(rank as i64) } else { Some(*axis) };
-                let place = place.and_then(|place| usize::try_from(place).ok()).filter(|place| *place < rank);
-                place.with_context(|| format!("axis {axis} of {rank} dimensions"))
-            })
-            .collect::<TractResult<Vec<_>>>()?;
+        let mut resolved =
+            axes.iter().map(|axis| resolve_axis(*axis, rank)).collect::<TractResult<Vec<_>>>()?;
         resolved.sort_unstable();
         resolved.dedup();
         Ok(resolved)
     }
-}
-
-fn given(axes: &Tensor) -> TractResult<Vec<i64>> {
-    Ok(axes.cast_to::<i64>()?.try_as_plain_ram()?.as_slice::<i64>()?.to_vec())
 }
 
 fn reduced(shape: &[TDim], axes: &[usize], keep_dims: bool) -> TVec<TDim> {
@@ -68,9 +68,14 @@ fn reduced(shape: &[TDim], axes: &[usize], keep_dims: bool) -> TVec<TDim> {
     left.map(|(axis, dim)| if axes.contains(&axis) { 1.to_dim() } else { dim.clone() }).collect()
 }
 
-impl Expansion for ReduceLogSumExp {
+impl Expansion for Reduction {
     fn name(&self) -> StaticName {
-        "ReduceLogSumExp".into()
+        match self.reducer {
+            Some(nn::Reducer::Max) => "ReduceMax",
+            Some(_) => "ReduceMin",
+            None => "ReduceLogSumExp",
+        }
+        .into()
     }
 
     fn rules<'r, 'p: 'r, 's: 'r>(
@@ -88,7 +93,7 @@ impl Expansion for ReduceLogSumExp {
                 s.equals(&outputs[0].shape, reduced(&shape, &axes, self.keep_dims))
             };
             if self.from_input {
-                s.given(&inputs[1].value, move |s, axes| set(s, &given(&axes)?))
+                s.given(&inputs[1].value, move |s, axes| set(s, &integers(&axes)?))
             } else {
                 set(s, &self.axes)
             }
@@ -98,7 +103,7 @@ impl Expansion for ReduceLogSumExp {
     fn wire(&self, prefix: &str, model: &mut TypedModel, inputs: &[OutletId]) -> TractResult<TVec<OutletId>> {
         let axes = if self.from_input {
             let axes = model.outlet_fact(inputs[1])?.konst.clone();
-            given(axes.as_deref().context("the axes are no constant")?)?
+            integers(axes.as_deref().context("the axes are no constant")?)?
         } else {
             self.axes.clone()
         };
@@ -106,7 +111,29 @@ impl Expansion for ReduceLogSumExp {
         if axes.is_empty() {
             return Ok(tvec!(inputs[0]));
         }
-        wire(LogSumExp { axes, keep_dims: self.keep_dims }, prefix, model, &inputs[..1])
+        let Some(reducer) = self.reducer else {
+            return wire(LogSumExp { axes, keep_dims: self.keep_dims }, prefix, model, &inputs[..1]);
+        };
+        let kind = model.outlet_fact(inputs[0])?.datum_type;
+        let is_truths = kind == bool::datum_type();
+        let mut last: TVec<OutletId> = inputs[..1].into();
+        if is_truths {
+            last = model.wire_node(format!("{prefix}.numbers"), cast(u8::datum_type()), &last)?;
+        }
+        let name = format!("{prefix}.reduced");
+        let reduce: Box<dyn TypedOp> = if kind.is_float() {
+            Box::new(Extreme { axes: axes.clone().into(), largest: reducer == nn::Reducer::Max })
+        } else {
+            Box::new(nn::Reduce::new(axes.clone().into(), reducer))
+        };
+        last = model.wire_node(name, reduce, &last)?;
+        if is_truths {
+            last = model.wire_node(format!("{prefix}.truths"), cast(bool::datum_type()), &last)?;
+        }
+        for axis in axes.into_iter().rev().filter(|_| !self.keep_dims) {
+            last = model.wire_node(format!("{prefix}.{axis}"), AxisOp::Rm(axis), &last)?;
+        }
+        Ok(last)
     }
 }
 
