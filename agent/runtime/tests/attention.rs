@@ -306,3 +306,21 @@ fn the_largest_of_infinities_is_one() {
         assert!(found[2..].iter().all(|x| x.is_nan()), "{operator}: {found:?}");
     }
 }
+
+#[test]
+fn a_pad_that_cannot_be_is_refused() {
+    let refused = |pads: &[i64], axes: &[i64], reason: &str| {
+        let onnx = Graph::new(18)
+            .input("x", Float, &[2, 3])
+            .ints("pads", &[pads.len() as i64], pads)
+            .ints("axes", &[axes.len() as i64], axes)
+            .node("Pad", &["x", "pads", "", "axes"], &["y"], &[])
+            .onnx(&["y"]);
+        let error = Model::load(&onnx, None).unwrap_err().to_string();
+        assert!(error.contains(reason), "{error} instead of {reason}");
+    };
+    refused(&[0, -1], &[1], "cut with Slice");
+    refused(&[0, 1], &[2], "axis 2 of 2 dimensions");
+    refused(&[0, 1], &[i64::MIN], "of 2 dimensions");
+    refused(&[0, 1, 1], &[1], "3 amounts for 1 axes");
+}

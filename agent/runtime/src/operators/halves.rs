@@ -1,4 +1,5 @@
-//! `Conv` and `Softmax` of halves in single precision. tract adds halves up as halves, and loses more than the last bit.
+//! Halves in single precision where tract adds them up as halves, and loses more than the last bit: in `Softmax`, and in
+//! a `Conv` of groups, whose weights are few.
 
 use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::NodeProto;
@@ -13,9 +14,10 @@ struct InSingle(Box<dyn Expansion>);
 
 pub(super) fn build(context: &ParsingContext, node: &NodeProto) -> Built {
     let (op, closures) = engine(context, node)?;
+    let is_precise = node.op_type == "Conv" && node.get_attr_opt("group")?.unwrap_or(1_i64) == 1;
     match op.as_op().downcast_ref::<Box<dyn Expansion>>() {
-        Some(expansion) => Ok((expand(InSingle(expansion.clone())), closures)),
-        None => Ok((op, closures)),
+        Some(engine) if !is_precise => Ok((expand(InSingle(engine.clone())), closures)),
+        _ => Ok((op, closures)),
     }
 }
 
