@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tract_onnx::pb;
 use tract_onnx::tract_hir::internal::{
-    Framework, InferenceModelExt, RunOptions, TractError, TypedRunnableModel,
+    Framework, InferenceModelExt, RunOptions, TractError, TypedModel, TypedRunnableModel,
 };
 
 use crate::error::LoadError;
@@ -53,10 +53,20 @@ pub fn plan(mut model: pb::ModelProto, axes: Axes) -> Result<Prepared, LoadError
         let mut graph = graph.into_typed().and_then(|graph| graph.into_decluttered()).map_err(failed)?;
         operators::missing::keep(&mut graph).map_err(failed)?;
         bounds::check_typed(&graph)?;
+        if is_dangling(&graph) {
+            return Err(engine("it has lengths that no input tells".into()));
+        }
         graph.optimize().map_err(failed)?;
         graph.into_runnable_with_options(&RunOptions::default()).map_err(failed)
     });
     Ok(Prepared { plan: plan.map_err(engine)??, axes })
+}
+
+/// Whether a length is a symbol of a scope that is gone: the engine forgets some that it made itself, and then fails in
+/// every run.
+fn is_dangling(graph: &TypedModel) -> bool {
+    let shapes = graph.nodes().iter().flat_map(|node| &node.outputs).map(|output| &output.fact.shape);
+    shapes.flat_map(|shape| shape.iter()).flat_map(|dim| dim.symbols()).any(|symbol| symbol.scope().is_none())
 }
 
 /// An error with its causes, as one line.

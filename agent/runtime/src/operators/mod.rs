@@ -31,10 +31,10 @@ mod normalizer;
 mod one_hot;
 mod one_hot_encoder;
 mod post_transform;
-mod quantize_linear;
 mod range;
 mod recurrent;
 mod reduce;
+mod reordered;
 mod reverse_sequence;
 mod scaler;
 mod svm;
@@ -44,7 +44,6 @@ mod trees;
 mod unique;
 mod values;
 mod window;
-mod wrapped;
 
 use tract_onnx::{Onnx, pb::NodeProto};
 
@@ -86,8 +85,7 @@ pub fn framework() -> Onnx {
     register.insert("Normalizer", normalizer::build);
     register.insert("OneHot", one_hot::build);
     register.insert("OneHotEncoder", one_hot_encoder::build);
-    register.insert("PadWrap", wrapped::build_pad);
-    register.insert("QuantizeLinear", quantize_linear::build);
+    register.insert("PadWrap", reordered::build_pad);
     register.insert("Range", range::build);
     register.insert("ReduceLogSumExp", reduce::build);
     register.insert("ReduceMax", reduce::build);
@@ -98,7 +96,7 @@ pub fn framework() -> Onnx {
     register.insert("Scaler", scaler::build);
     register.insert("SoftmaxCrossEntropyLoss", losses::build);
     register.insert("Softplus", activations::build_curve);
-    register.insert("SpaceToDepthInRows", wrapped::build_space_to_depth);
+    register.insert("SpaceToDepthInRows", reordered::build_space_to_depth);
     register.insert("StringConcat", texts::build_concat);
     register.insert("StringNormalizer", texts::build_normalizer);
     register.insert("StringSplit", texts::build_split);
