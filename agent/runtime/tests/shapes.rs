@@ -16,8 +16,8 @@ fn start(shape: &[i64]) -> Graph {
 }
 
 fn input(shape: &[usize]) -> Tensor {
-    let count = shape.iter().product();
-    let data = TensorData::Fp32((0..count).map(|x: u16| f32::from(x)).collect());
+    let count: usize = shape.iter().product();
+    let data = TensorData::Fp32((0..count).map(|x| x as f32).collect());
     Tensor { name: "x".into(), shape: shape.to_vec(), data }
 }
 
