@@ -44,7 +44,8 @@ impl Late {
     pub fn new(mut model: pb::ModelProto, spec: &ModelSpec) -> Option<Self> {
         rewrite::plain(&mut model);
         let late = Self { model, plans: Mutex::default() };
-        let decides = |input: &InputSpec| is_small(input) && !is_float(input.datatype);
+        let decides =
+            |input: &InputSpec| is_small(input) && (input.shape.is_empty() || !is_float(input.datatype));
         let is_planned = |inputs: Vec<Tensor>| late.plan(&inputs).is_ok();
         let is_open = trial::is_free(spec) || spec.inputs.iter().any(decides);
         (is_open || trial::made_up(spec).any(is_planned)).then_some(late)

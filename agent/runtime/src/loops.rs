@@ -7,21 +7,27 @@ use tract_onnx::pb::attribute_proto::AttributeType;
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::{AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto};
 
-use crate::branches;
+use crate::{branches, proto};
 
-/// Most nodes that all rounds of all loops become.
-const MOST_NODES: usize = 1 << 14;
+/// Most loops that are looked at: each costs a plan of what is before it.
+const MOST_LOOPS: usize = 64;
+/// Most bytes that all rounds of all loops become.
+const MOST_BYTES: usize = 1 << 24;
+/// What a node takes beside its attributes, at least.
+const NODE_BYTES: usize = 1 << 10;
 
 /// Unrolls what is known; tells whether there was any.
 pub fn unroll(model: &mut ModelProto) -> bool {
-    let (mut place, mut left, mut found) = (0, MOST_NODES, false);
+    let (mut place, mut left, mut tries, mut found) = (0, MOST_BYTES, MOST_LOOPS, false);
     while let Some(node) = model.graph.as_ref().and_then(|graph| graph.node.get(place)) {
-        let unrolled = if node.op_type == "Loop" { rounds(model, node, left) } else { None };
-        let (Some((nodes, constants)), Some(graph)) = (unrolled, &mut model.graph) else {
+        let is_tried = node.op_type == "Loop" && tries > 0;
+        tries -= usize::from(is_tried);
+        let unrolled = if is_tried { rounds(model, node, left) } else { None };
+        let (Some((nodes, constants, size)), Some(graph)) = (unrolled, &mut model.graph) else {
             place += 1;
             continue;
         };
-        left -= nodes.len();
+        left = left.saturating_sub(size);
         found = true;
         // What is put there is looked at next: a loop may be in it.
         graph.node.splice(place..=place, nodes);
@@ -30,8 +36,12 @@ pub fn unroll(model: &mut ModelProto) -> bool {
     found
 }
 
-/// The nodes of all rounds and their constants; `None` where the number of rounds is not known, or they are too many.
-fn rounds(model: &ModelProto, node: &NodeProto, most: usize) -> Option<(Vec<NodeProto>, Vec<TensorProto>)> {
+/// The nodes of all rounds, their constants, and how many bytes they are at most; `None` where the number of rounds is not known, or they are too many.
+fn rounds(
+    model: &ModelProto,
+    node: &NodeProto,
+    most: usize,
+) -> Option<(Vec<NodeProto>, Vec<TensorProto>, usize)> {
     let body = node.attribute.iter().find(|attribute| attribute.name == "body")?.g.as_ref()?;
     let [count, condition, initial @ ..] = &node.input[..] else { return None };
     let first = |name: &str| -> Option<i64> {
@@ -43,7 +53,7 @@ fn rounds(model: &ModelProto, node: &NodeProto, most: usize) -> Option<(Vec<Node
     let (kept, carried) = (body.output.first()?, initial.len());
     let scanned = body.output.len().checked_sub(1 + carried)?;
     let is_fit = body.input.len() == 2 + carried && node.output.len() == carried + scanned;
-    let size = (body.node.len() + scanned).checked_mul(count)?.checked_add(node.output.len())?;
+    let size = (bytes(body) + scanned * NODE_BYTES).checked_mul(count)?;
     if !is_fit || size > most || (count == 0 && scanned > 0) || (count > 1 && !stays_true(body, &kept.name)) {
         return None;
     }
@@ -94,7 +104,28 @@ fn rounds(model: &ModelProto, node: &NodeProto, most: usize) -> Option<(Vec<Node
         slices.iter_mut().zip(outputs).for_each(|(slices, output)| slices.push(output));
     }
     hand_over(model, node, &values, slices, &mut nodes, &mut constants);
-    Some((nodes, constants))
+    Some((nodes, constants, size))
+}
+
+/// How many bytes a round becomes. Its constants are there once for all rounds.
+fn bytes(body: &GraphProto) -> usize {
+    let of_tensor = |tensor: &TensorProto| {
+        tensor.raw_data.len()
+            + 4 * (tensor.float_data.len() + tensor.int32_data.len())
+            + 8 * (tensor.int64_data.len() + tensor.double_data.len() + tensor.uint64_data.len())
+            + tensor.string_data.iter().map(Vec::len).sum::<usize>()
+    };
+    let of_attribute = |value: &AttributeProto| {
+        let inner = value.g.iter().chain(&value.graphs).flat_map(|graph| &graph.initializer);
+        let tensors = value.t.iter().chain(&value.tensors).chain(inner).map(of_tensor).sum::<usize>();
+        let lists = value.s.len() + 4 * value.floats.len() + 8 * value.ints.len();
+        tensors + lists + value.strings.iter().map(Vec::len).sum::<usize>()
+    };
+    let mut bytes = 0;
+    proto::visit_nodes(body, &mut |node| {
+        bytes += NODE_BYTES + node.attribute.iter().map(of_attribute).sum::<usize>();
+    });
+    bytes
 }
 
 /// Gives the node's outputs: the last values of what is carried, and the slices of all rounds as one tensor.

@@ -59,6 +59,9 @@ pub fn plan(mut model: pb::ModelProto, axes: Axes) -> Result<Prepared, LoadError
         declutter(&mut graph).map_err(failed)?;
         operators::missing::keep(&mut graph).map_err(failed)?;
         bounds::check_typed(&graph)?;
+        if is_dangling(&graph) {
+            return Err(engine("it has lengths that no input tells".into()));
+        }
         graph.optimize().map_err(failed)?;
         graph.into_runnable_with_options(&RunOptions::default()).map_err(failed)
     });
@@ -69,6 +72,13 @@ pub fn plan(mut model: pb::ModelProto, axes: Axes) -> Result<Prepared, LoadError
 fn declutter(graph: &mut TypedModel) -> TractResult<()> {
     let most = LEAST_CHANGES + CHANGES_PER_NODE * graph.nodes.len();
     Optimizer::declutter().stopping_at(most).optimize(graph)
+}
+
+/// Whether a length is a symbol of a scope that is gone: the engine forgets some that it made itself, and then fails in
+/// every run.
+fn is_dangling(graph: &TypedModel) -> bool {
+    let shapes = graph.nodes().iter().flat_map(|node| &node.outputs).map(|output| &output.fact.shape);
+    shapes.flat_map(|shape| shape.iter()).flat_map(|dim| dim.symbols()).any(|symbol| symbol.scope().is_none())
 }
 
 /// An error with its causes, as one line.

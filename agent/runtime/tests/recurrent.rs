@@ -163,7 +163,6 @@ fn what_a_cell_cannot_do_is_refused_with_node_reason_and_cure() {
         ("GRU", float("clip", 0.3), "its `clip` is not applied: train and export it without clipping"),
         ("RNN", float("clip", 0.3), "its `clip` is not applied: train and export it without clipping"),
         ("LSTM", int("input_forget", 1), "export it with separate input and forget gates"),
-        ("LSTM", int("layout", 1), "export it with layout 0"),
         (
             "LSTM",
             texts("activations", &["Sigmoid", "Relu", "Tanh"]),

@@ -9,7 +9,7 @@ use super::kernel::{Built, Kernel, Signature, built};
 use super::values::{doubles, integers, of_doubles};
 
 /// Most samples of a bin along an axis: a region may be of any size.
-const MOST_SAMPLES: f64 = 1024.0;
+const MOST_SAMPLES: f64 = 256.0;
 
 /// Regions [count, 4] of pictures [batch, channels, height, width], each as bins [channels, rows, columns].
 #[derive(Debug)]

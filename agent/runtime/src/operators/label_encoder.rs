@@ -66,6 +66,7 @@ pub(super) fn build(context: &ParsingContext, node: &NodeProto) -> Built {
     }
     let found = either(context, node, "keys")?.context("no keys")?;
     let values = either(context, node, "values")?.context("no values")?;
+    let kind = if found.datum_type().is_integer() { i64::datum_type() } else { found.datum_type() };
     let (keys, count) = (keys(&found)?, values.len());
     ensure!(count == keys.len(), "{} keys and {count} values", keys.len());
     let default = match (tensor(context, node, "default_tensor")?, values.datum_type()) {
@@ -82,7 +83,7 @@ pub(super) fn build(context: &ParsingContext, node: &NodeProto) -> Built {
     };
     // In ONNX Runtime NaN finds a key from version 4 of the operator on.
     let version = context.model.opset_import.iter().find(|set| set.domain == "ai.onnx.ml");
-    let mut encoder = encoder(keys, found.datum_type(), values, default)?;
+    let mut encoder = encoder(keys, kind, values, default)?;
     if version.is_none_or(|set| set.version < 4) {
         encoder.index.remove(&float_key(f64::NAN));
     }

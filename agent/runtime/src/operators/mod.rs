@@ -45,6 +45,7 @@ mod quantized;
 mod range;
 mod recurrent;
 mod reduce;
+mod reordered;
 mod reverse_sequence;
 mod scaler;
 mod scan;
@@ -56,7 +57,6 @@ mod trees;
 mod unique;
 mod values;
 mod window;
-mod wrapped;
 
 use tract_onnx::{Onnx, pb::NodeProto};
 
@@ -109,7 +109,7 @@ pub fn framework() -> Onnx {
     register.insert("OneHot", one_hot::build);
     register.insert("OneHotEncoder", one_hot_encoder::build);
     register.insert("Pad", pad::build);
-    register.insert("PadWrap", wrapped::build_pad);
+    register.insert("PadWrap", reordered::build_pad);
     register.insert("QuantizeLinear", quantize_linear::build);
     register.insert("Range", range::build);
     register.insert("ReduceLogSumExp", reduce::build);
@@ -123,7 +123,7 @@ pub fn framework() -> Onnx {
     register.insert("Softmax", halves::build);
     register.insert("SoftmaxCrossEntropyLoss", losses::build);
     register.insert("Softplus", activations::build_curve);
-    register.insert("SpaceToDepthInRows", wrapped::build_space_to_depth);
+    register.insert("SpaceToDepthInRows", reordered::build_space_to_depth);
     register.insert("StringConcat", texts::build_concat);
     register.insert("StringNormalizer", texts::build_normalizer);
     register.insert("StringSplit", texts::build_split);

@@ -57,12 +57,21 @@ pub(crate) fn gathered(
     source: &dyn Fn(usize) -> Option<usize>,
 ) -> TractResult<Tensor> {
     let (kind, count) = (input.datum_type(), shape.iter().product());
-    let outside = || format_err!("an element that is not there");
+    fn cloned<T: Datum + Default>(
+        input: &Tensor,
+        shape: &[usize],
+        source: &dyn Fn(usize) -> Option<usize>,
+    ) -> TractResult<Tensor> {
+        let from = input.try_as_plain_ram()?.as_slice::<T>()?;
+        let one = |n| source(n).map_or(Some(T::default()), |place| from.get(place).cloned());
+        let elements: Option<Vec<T>> = (0..shape.iter().product()).map(one).collect();
+        crate::convert::tensor(shape, elements.context("an element that is not there")?)
+    }
     if kind == String::datum_type() {
-        let from = input.try_as_plain_ram()?.as_slice::<String>()?;
-        let text = |n| source(n).map_or(Some(String::new()), |place| from.get(place).cloned());
-        let texts: Option<Vec<String>> = (0..count).map(text).collect();
-        return crate::convert::tensor(shape, texts.with_context(outside)?);
+        return cloned::<String>(input, shape, source);
+    }
+    if kind == TDim::datum_type() {
+        return cloned::<TDim>(input, shape, source);
     }
     ensure!(kind.is_copy() && !kind.is_quantized(), "elements of type {kind:?} are not moved");
     let mut output = Tensor::zero_dt(kind, shape)?;
@@ -74,9 +83,10 @@ pub(crate) fn gathered(
     let mut plain = output.try_as_plain_ram_mut()?;
     for (n, to) in plain.as_bytes_mut().chunks_exact_mut(width).enumerate().take(count) {
         if let Some(place) = source(n) {
-            to.copy_from_slice(from.get(place * width..(place + 1) * width).with_context(outside)?);
+            to.copy_from_slice(
+                from.get(place * width..(place + 1) * width).context("an element that is not there")?,
+            );
         }
     }
-    drop(plain);
     Ok(output)
 }
