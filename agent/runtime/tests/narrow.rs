@@ -54,6 +54,18 @@ fn bfloat16_is_rounded_after_each_operator() {
 }
 
 #[test]
+fn a_length_that_is_free_may_become_bfloat16() {
+    let onnx = Graph::new(21)
+        .input("x", DataType::Float, &[-1, 1])
+        .node("Shape", &["x"], &["lengths"], &[])
+        .node("Cast", &["lengths"], &["rounded"], &[int("to", i64::from(BFLOAT16))])
+        .node("Cast", &["rounded"], &["y"], &[int("to", 1)])
+        .onnx(&["y"]);
+    let found = run(&onnx, &[257, 1], TensorData::Fp32(vec![0.0; 257]));
+    assert_eq!(found, TensorData::Fp32(vec![256.0, 1.0]));
+}
+
+#[test]
 fn packed_weights_go_through_what_moves_them() {
     let onnx = Graph::new(21)
         .input("x", DataType::Float, &[1, 2])
@@ -118,6 +130,11 @@ fn what_there_is_no_rule_for_is_refused() {
             .numbered_input("x", BFLOAT16, &[2])
             .bytes("w", INT2, &[2], &[1])
             .node("Concat", &["x", "w"], &["y"], &[int("axis", 0)])
+            .onnx(&["y"]),
+        Graph::new(23)
+            .numbered_input("x", BFLOAT16, &[1, 2])
+            .floats("scale", &[2], &[1.0, 1.0])
+            .node("RMSNormalization", &["x", "scale"], &["y"], &[])
             .onnx(&["y"]),
         Graph::new(21)
             .input("x", DataType::Float, &[2])
