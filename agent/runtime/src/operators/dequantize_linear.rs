@@ -6,8 +6,8 @@ use tract_onnx::pb::{NodeProto, tensor_proto::DataType};
 use tract_onnx::tract_hir::internal::*;
 
 use super::cast_to_narrow::round_to_bfloat16;
+use super::granularity::{Granularity, zero_points};
 use super::kernel::{Built, Kernel, Signature, built};
-use super::quantized::{Granularity, zero_points};
 use crate::narrow::NarrowType;
 
 #[derive(Debug)]
