@@ -117,6 +117,22 @@ fn branches_see_the_types_around_them() {
 }
 
 #[test]
+fn a_scan_rounds_in_each_step() {
+    let body = Graph::new(21)
+        .numbered_input("sum", BFLOAT16, &[1])
+        .numbered_input("each", BFLOAT16, &[1])
+        .node("Add", &["sum", "each"], &["more"], &[])
+        .inner(&["more"]);
+    let onnx = Graph::new(21)
+        .numbered_input("x", BFLOAT16, &[3, 1])
+        .bytes("zero", BFLOAT16, &[1], &[0, 0])
+        .node("Scan", &["zero", "x"], &["y"], &[graph("body", body), int("num_scan_inputs", 1)])
+        .onnx(&["y"]);
+    let found = run(&onnx, &[3, 1], TensorData::Fp32(vec![256.0, 1.0, 1.0]));
+    assert_eq!(found, TensorData::Fp32(vec![256.0]));
+}
+
+#[test]
 fn what_there_is_no_rule_for_is_refused() {
     let unary = |operator: &str, kind| {
         Graph::new(21).numbered_input("x", kind, &[2]).node(operator, &["x"], &["y"], &[]).onnx(&["y"])

@@ -79,7 +79,6 @@ impl Kernel for DequantizeLinear {
         if self.to_bfloat16 {
             x.iter_mut().for_each(|x| *x = round_to_bfloat16(*x));
         }
-        drop(plain);
         Ok(tvec![products.cast_to_dt(to)?.into_owned()])
     }
 }

@@ -170,7 +170,6 @@ impl Kernel for QuantizeLinear {
                 }
             }
         })?;
-        drop(plain);
         if let (Quantized::Narrow(kind), None) = (to, range) {
             let mut plain = quotients.try_as_plain_ram_mut()?;
             for x in plain.as_slice_mut::<f32>()? {
