@@ -54,6 +54,18 @@ fn bfloat16_is_rounded_after_each_operator() {
 }
 
 #[test]
+fn a_length_that_is_free_may_become_bfloat16() {
+    let onnx = Graph::new(21)
+        .input("x", DataType::Float, &[-1, 1])
+        .node("Shape", &["x"], &["lengths"], &[])
+        .node("Cast", &["lengths"], &["rounded"], &[int("to", i64::from(BFLOAT16))])
+        .node("Cast", &["rounded"], &["y"], &[int("to", 1)])
+        .onnx(&["y"]);
+    let found = run(&onnx, &[257, 1], TensorData::Fp32(vec![0.0; 257]));
+    assert_eq!(found, TensorData::Fp32(vec![256.0, 1.0]));
+}
+
+#[test]
 fn packed_weights_go_through_what_moves_them() {
     let onnx = Graph::new(21)
         .input("x", DataType::Float, &[1, 2])
@@ -105,6 +117,22 @@ fn branches_see_the_types_around_them() {
 }
 
 #[test]
+fn a_scan_rounds_in_each_step() {
+    let body = Graph::new(21)
+        .numbered_input("sum", BFLOAT16, &[1])
+        .numbered_input("each", BFLOAT16, &[1])
+        .node("Add", &["sum", "each"], &["more"], &[])
+        .inner(&["more"]);
+    let onnx = Graph::new(21)
+        .numbered_input("x", BFLOAT16, &[3, 1])
+        .bytes("zero", BFLOAT16, &[1], &[0, 0])
+        .node("Scan", &["zero", "x"], &["y"], &[graph("body", body), int("num_scan_inputs", 1)])
+        .onnx(&["y"]);
+    let found = run(&onnx, &[3, 1], TensorData::Fp32(vec![256.0, 1.0, 1.0]));
+    assert_eq!(found, TensorData::Fp32(vec![256.0]));
+}
+
+#[test]
 fn what_there_is_no_rule_for_is_refused() {
     let unary = |operator: &str, kind| {
         Graph::new(21).numbered_input("x", kind, &[2]).node(operator, &["x"], &["y"], &[]).onnx(&["y"])
@@ -118,6 +146,11 @@ fn what_there_is_no_rule_for_is_refused() {
             .numbered_input("x", BFLOAT16, &[2])
             .bytes("w", INT2, &[2], &[1])
             .node("Concat", &["x", "w"], &["y"], &[int("axis", 0)])
+            .onnx(&["y"]),
+        Graph::new(23)
+            .numbered_input("x", BFLOAT16, &[1, 2])
+            .floats("scale", &[2], &[1.0, 1.0])
+            .node("RMSNormalization", &["x", "scale"], &["y"], &[])
             .onnx(&["y"]),
         Graph::new(21)
             .input("x", DataType::Float, &[2])

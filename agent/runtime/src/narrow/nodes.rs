@@ -4,7 +4,7 @@ use tract_onnx::pb::{AttributeProto, NodeProto, attribute_proto::AttributeType};
 
 use super::{NarrowType, ROUND};
 
-/// A node without a name: it gets one when the graph is made plain.
+/// A node of one output, named by it: the engine takes no two nodes of one name.
 pub(crate) fn node(
     operator: &str,
     inputs: &[&str],
@@ -13,6 +13,7 @@ pub(crate) fn node(
 ) -> NodeProto {
     NodeProto {
         op_type: operator.into(),
+        name: format!("dunlin/{output}/{operator}"),
         input: inputs.iter().map(|input| (*input).to_owned()).collect(),
         output: vec![output.to_owned()],
         attribute,

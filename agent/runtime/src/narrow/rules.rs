@@ -249,7 +249,14 @@ pub(super) fn rule(
     if kind != NarrowType::Bfloat16 || !(chooses || computes) {
         return Err(format!("it does not compute with {name}: cast its inputs to float"));
     }
-    if inputs.iter().flatten().any(|other| *other != kind) {
+    // What has the type of the output.
+    let typed = match operator {
+        "Attention" => 3,
+        "RMSNormalization" => 2,
+        _ => 1,
+    };
+    let is_typed = (0..typed).all(|index| at(index) == Some(kind));
+    if !is_typed || inputs.iter().flatten().any(|other| *other != kind) {
         return Err(mixed());
     }
     let kinds = if ONE_TYPED_OUTPUT.contains(&operator) { vec![Some(kind)] } else { everywhere(Some(kind)) };

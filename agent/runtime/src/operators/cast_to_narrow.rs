@@ -2,13 +2,14 @@
 
 use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::NodeProto;
+use tract_onnx::tract_core::ops::cast::cast;
 use tract_onnx::tract_hir::internal::*;
 
-use super::kernel::{Built, Kernel, Signature, built, numeric};
+use super::kernel::{self, Built, Kernel, Signature, numeric};
 use crate::convert;
 use crate::narrow::{NarrowType, ROUND, Rounding};
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 struct CastToNarrow {
     to: NarrowType,
     saturate: bool,
@@ -21,7 +22,7 @@ pub(super) fn build(_: &ParsingContext, node: &NodeProto) -> Built {
     let to = node.get_attr::<i64>("to")?;
     let flag =
         |name: &str, absent| Ok::<_, TractError>(node.get_attr_opt::<i64>(name)?.unwrap_or(absent) != 0);
-    built(CastToNarrow {
+    let kernel = CastToNarrow {
         to: NarrowType::from_onnx(to).with_context(|| format!("element type {to} is not a narrow one"))?,
         saturate: flag("saturate", 1)?,
         rounding: match node.get_attr_opt::<&str>("round_mode")?.unwrap_or("up") {
@@ -31,7 +32,8 @@ pub(super) fn build(_: &ParsingContext, node: &NodeProto) -> Built {
             other => bail!("round_mode {other} is unknown"),
         },
         strict: flag("strict", 0)?,
-    })
+    };
+    Ok((expand(kernel), vec![]))
 }
 
 /// The engine's type that carries a narrow one.
@@ -51,6 +53,33 @@ pub(super) fn round_to_bfloat16(x: f32) -> f32 {
     let bits = x.to_bits();
     // What is cut off is half of the last bit's worth or more: that bit's parity decides a tie.
     f32::from_bits(bits.wrapping_add(0x7fff + ((bits >> 16) & 1)) & 0xffff_0000)
+}
+
+impl Expansion for CastToNarrow {
+    fn name(&self) -> StaticName {
+        ROUND.into()
+    }
+
+    fn rules<'r, 'p: 'r, 's: 'r>(
+        &'s self,
+        s: &mut Solver<'r>,
+        inputs: &'p [TensorProxy],
+        outputs: &'p [TensorProxy],
+    ) -> InferenceResult {
+        check_input_arity(inputs, 1)?;
+        check_output_arity(outputs, 1)?;
+        s.equals(&outputs[0].datum_type, carrier(self.to))?;
+        s.equals(&inputs[0].shape, &outputs[0].shape)
+    }
+
+    fn wire(&self, prefix: &str, model: &mut TypedModel, inputs: &[OutletId]) -> TractResult<TVec<OutletId>> {
+        let mut inputs: TVec<OutletId> = inputs.into();
+        if model.outlet_fact(inputs[0])?.datum_type == TDim::datum_type() {
+            // A length that is free is a number only when the graph runs.
+            inputs = model.wire_node(format!("{prefix}.number"), cast(i64::datum_type()), &inputs)?;
+        }
+        kernel::wire(*self, prefix, model, &inputs)
+    }
 }
 
 impl Kernel for CastToNarrow {

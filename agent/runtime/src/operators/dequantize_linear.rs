@@ -6,8 +6,8 @@ use tract_onnx::pb::{NodeProto, tensor_proto::DataType};
 use tract_onnx::tract_hir::internal::*;
 
 use super::cast_to_narrow::round_to_bfloat16;
+use super::granularity::{Granularity, zero_points};
 use super::kernel::{Built, Kernel, Signature, built};
-use super::quantized::{Granularity, zero_points};
 use crate::narrow::NarrowType;
 
 #[derive(Debug)]
@@ -79,7 +79,6 @@ impl Kernel for DequantizeLinear {
         if self.to_bfloat16 {
             x.iter_mut().for_each(|x| *x = round_to_bfloat16(*x));
         }
-        drop(plain);
         Ok(tvec![products.cast_to_dt(to)?.into_owned()])
     }
 }

@@ -7,8 +7,8 @@ use tract_onnx::pb::{NodeProto, tensor_proto::DataType};
 use tract_onnx::tract_hir::internal::*;
 
 use super::cast_to_narrow::{carrier, round_to_bfloat16};
+use super::granularity::{Granularity, zero_points};
 use super::kernel::{Built, Kernel, Signature, built};
-use super::quantized::{Granularity, zero_points};
 use crate::narrow::{NarrowType, Rounding};
 
 /// Of the division.
@@ -170,7 +170,6 @@ impl Kernel for QuantizeLinear {
                 }
             }
         })?;
-        drop(plain);
         if let (Quantized::Narrow(kind), None) = (to, range) {
             let mut plain = quotients.try_as_plain_ram_mut()?;
             for x in plain.as_slice_mut::<f32>()? {
