@@ -14,7 +14,7 @@ use crate::{Bounds, Mismatch, Window};
 const NEAR: usize = 32 * 1024;
 
 /// Filters with their biases, laid out for this processor.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Filters {
     panels: Vec<Panel>,
     inputs: usize,
@@ -22,7 +22,7 @@ pub struct Filters {
     outputs: usize,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 struct Panel {
     /// First output channel.
     first: usize,
@@ -32,6 +32,13 @@ struct Panel {
     weights: Vec<f32>,
     /// `[width]`.
     bias: Vec<f32>,
+}
+
+/// Without their weights, which nobody would read.
+impl std::fmt::Debug for Filters {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} filters of {} taps by {} inputs", self.outputs, self.taps, self.inputs)
+    }
 }
 
 impl Filters {

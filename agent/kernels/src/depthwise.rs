@@ -9,7 +9,7 @@ use crate::{Bounds, Mismatch, Window};
 const GROUPS: [usize; 3] = [9, 5, 3];
 
 /// Kernels with their biases, laid out for this processor.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Taps {
     groups: Vec<Group>,
     bias: Vec<f32>,
@@ -17,13 +17,20 @@ pub struct Taps {
     count: usize,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 struct Group {
     /// First number of the kernel, and how many from there. What is beyond the last one is zero.
     first: usize,
     size: usize,
     /// `[channels / lanes, size, lanes]`.
     weights: Vec<f32>,
+}
+
+/// Without their weights, which nobody would read.
+impl std::fmt::Debug for Taps {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} kernels of {} taps", self.channels, self.count)
+    }
 }
 
 impl Taps {

@@ -2,7 +2,7 @@
 //!
 //! Pure but for the processor time: no files, no network, no clock. In reading order:
 //! [`proto`](mod@proto) reads and bounds the protobuf; [`spec`] says what goes in and out, `labels` by which names;
-//! `rewrite` and `branches` make the graph plain, `bounds` refuses what would take too much memory; [`operators`] are
+//! `rewrite` and `branches` make the graph plain, `convolutions` writes in kernels of our own, `bounds` refuses what would take too much memory; [`operators`] are
 //! those that tract lacks; `prepare` makes a plan of it, with `guard` around the engine and `lost` threads, and `late`
 //! one for each call where it must; [`model`] loads and runs, [`trial`] once on made-up input; [`inspect`] tells what is
 //! in a file without running it; [`answer`] reads outputs as people do; [`rows`] turns table rows into tensors;
@@ -14,6 +14,7 @@ pub mod answer;
 mod bounds;
 mod branches;
 mod convert;
+mod convolutions;
 pub mod error;
 pub mod golden;
 mod guard;

@@ -9,7 +9,7 @@ use tract_onnx::tract_hir::internal::{
 
 use crate::error::LoadError;
 use crate::rewrite::{self, Axes, Naming};
-use crate::{bounds, branches, guard::guarded, operators};
+use crate::{bounds, branches, convolutions, guard::guarded, operators};
 
 /// A plan, and which free dimensions of its inputs have the same length.
 pub struct Prepared {
@@ -47,7 +47,8 @@ pub fn plan(mut model: pb::ModelProto, axes: Axes) -> Result<Prepared, LoadError
             .model_for_proto_model(&model)
             .map_err(failed)?;
         bounds::check(&mut graph)?;
-        let mut graph = graph.into_typed().and_then(|graph| graph.into_decluttered()).map_err(failed)?;
+        let graph = graph.into_typed().and_then(convolutions::replace).map_err(failed)?;
+        let mut graph = graph.into_decluttered().map_err(failed)?;
         operators::missing::keep(&mut graph).map_err(failed)?;
         bounds::check_typed(&graph)?;
         graph.optimize().map_err(failed)?;
