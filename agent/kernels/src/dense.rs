@@ -3,11 +3,10 @@
 //! Each step of the window is one row of a matrix, each filter one column of another; a tile of their product is summed
 //! in registers at a time. The filters lie in panels, as many vectors wide as the tile, so that they are read in order.
 
-use std::borrow::Cow;
-
 use fearless_simd::{Simd, SimdBase, SimdFloat};
 
 use crate::machine::{Work, dispatch, lanes};
+use crate::window::padded;
 use crate::{Bounds, Mismatch, Window};
 
 /// Numbers of the picture that are kept near while all panels go over them: half of a small processor's second cache.
@@ -117,22 +116,6 @@ impl Filters {
     }
 }
 
-/// The picture with the zeros that are added to it.
-fn padded<'a>(window: &Window, channels: usize, input: &'a [f32]) -> Result<Cow<'a, [f32]>, Mismatch> {
-    if !window.is_padded() {
-        return Ok(Cow::Borrowed(input));
-    }
-    let (rows, columns) = (window.padded(0).ok_or(Mismatch)?, window.padded(1).ok_or(Mismatch)?);
-    let count = rows.checked_mul(columns).and_then(|points| points.checked_mul(channels)).ok_or(Mismatch)?;
-    let mut wide = vec![0.0; count];
-    let width = window.input[1] * channels;
-    for (row, from) in input.chunks_exact(width).enumerate() {
-        let at = ((row + window.before[0]) * columns + window.before[1]) * channels;
-        wide[at..][..width].copy_from_slice(from);
-    }
-    Ok(Cow::Owned(wide))
-}
-
 /// Where the steps of a window begin.
 struct Steps {
     count: usize,
@@ -161,9 +144,9 @@ impl Work for Convolution<'_> {
         if self.steps.count == 1 && self.offsets.len() == 1 {
             for panel in &self.filters.panels {
                 match panel.vectors {
-                    1 => self.row::<S, 1>(simd, panel),
-                    2 => self.row::<S, 2>(simd, panel),
-                    _ => self.row::<S, 3>(simd, panel),
+                    3 if V >= 3 => self.row::<S, 3>(simd, panel),
+                    2 if V >= 2 => self.row::<S, 2>(simd, panel),
+                    _ => self.row::<S, 1>(simd, panel),
                 }
             }
             return;
@@ -173,9 +156,9 @@ impl Work for Convolution<'_> {
             let last = self.steps.count.min(first + near);
             for panel in &self.filters.panels {
                 match panel.vectors {
-                    1 => self.tiles::<S, P, 1>(simd, panel, first, last),
-                    2 => self.tiles::<S, P, 2>(simd, panel, first, last),
-                    _ => self.tiles::<S, P, 3>(simd, panel, first, last),
+                    3 if V >= 3 => self.tiles::<S, P, 3>(simd, panel, first, last),
+                    2 if V >= 2 => self.tiles::<S, P, 2>(simd, panel, first, last),
+                    _ => self.tiles::<S, P, 1>(simd, panel, first, last),
                 }
             }
         }
@@ -196,15 +179,16 @@ impl Convolution<'_> {
         let tiles = count.div_ceil(P);
         for index in 0..tiles {
             let (from, to) = (first + count * index / tiles, first + count * (index + 1) / tiles);
+            // What is higher than `P` is not compiled.
             match to - from {
-                1 => self.tile::<S, 1, V>(simd, panel, from),
-                2 => self.tile::<S, 2, V>(simd, panel, from),
-                3 => self.tile::<S, 3, V>(simd, panel, from),
-                4 => self.tile::<S, 4, V>(simd, panel, from),
-                5 => self.tile::<S, 5, V>(simd, panel, from),
-                6 => self.tile::<S, 6, V>(simd, panel, from),
-                7 => self.tile::<S, 7, V>(simd, panel, from),
-                _ => self.tile::<S, 8, V>(simd, panel, from),
+                8 if P >= 8 => self.tile::<S, 8, V>(simd, panel, from),
+                7 if P >= 7 => self.tile::<S, 7, V>(simd, panel, from),
+                6 if P >= 6 => self.tile::<S, 6, V>(simd, panel, from),
+                5 if P >= 5 => self.tile::<S, 5, V>(simd, panel, from),
+                4 if P >= 4 => self.tile::<S, 4, V>(simd, panel, from),
+                3 if P >= 3 => self.tile::<S, 3, V>(simd, panel, from),
+                2 if P >= 2 => self.tile::<S, 2, V>(simd, panel, from),
+                _ => self.tile::<S, 1, V>(simd, panel, from),
             }
         }
     }
@@ -222,8 +206,8 @@ impl Convolution<'_> {
         let mut sums = [[S::f32s::splat(simd, 0.0); V]; P];
         for vector in 0..V {
             let bias = S::f32s::from_slice(simd, &panel.bias[vector * lanes..][..lanes]);
-            for sums in &mut sums {
-                sums[vector] = bias;
+            for point in 0..P {
+                sums[point][vector] = bias;
             }
         }
         let run = self.run;
@@ -245,9 +229,7 @@ impl Convolution<'_> {
                 }
             }
         }
-        for (point, sums) in sums.iter().enumerate() {
-            self.store(simd, panel, from + point, sums);
-        }
+        self.store(simd, panel, from, sums);
     }
 
     /// One step alone: the sum over four inputs at a time, as one chain of additions would wait for itself.
@@ -282,37 +264,58 @@ impl Convolution<'_> {
         for vector in 0..V {
             total[vector] = (sums[0][vector] + sums[1][vector]) + (sums[2][vector] + sums[3][vector]);
         }
-        self.store(simd, panel, 0, &total);
+        self.store(simd, panel, 0, [total]);
     }
 
+    /// The sums within the bounds as answers of the steps from `from` on.
     #[inline(always)]
-    fn store<S: Simd, const V: usize>(&mut self, simd: S, panel: &Panel, step: usize, sums: &[S::f32s; V]) {
-        let lanes = S::f32s::LEN;
-        let low = S::f32s::splat(simd, self.bounds.low);
-        let high = S::f32s::splat(simd, self.bounds.high);
-        for (vector, sum) in sums.iter().enumerate() {
-            let first = panel.first + vector * lanes;
-            let at = step * self.filters.outputs + first;
-            if first + lanes <= self.filters.outputs {
-                let mut sum = *sum;
-                if let Some(added) = self.added {
-                    sum += S::f32s::from_slice(simd, &added[at..][..lanes]);
-                }
-                // The second operand is what comes out where either is NaN.
-                high.min(low.max(sum)).store_slice(&mut self.output[at..][..lanes]);
-            } else {
-                let count = self.filters.outputs - first;
-                for (lane, x) in self.output[at..][..count].iter_mut().enumerate() {
-                    let sum = sum.as_slice()[lane] + self.added.map_or(0.0, |added| added[at + lane]);
-                    *x = if sum < self.bounds.low {
-                        self.bounds.low
-                    } else if sum > self.bounds.high {
-                        self.bounds.high
-                    } else {
-                        sum
-                    };
+    fn store<S: Simd, const P: usize, const V: usize>(
+        &mut self,
+        simd: S,
+        panel: &Panel,
+        from: usize,
+        mut sums: [[S::f32s; V]; P],
+    ) {
+        let (lanes, outputs) = (S::f32s::LEN, self.filters.outputs);
+        let width = V * lanes;
+        if panel.first + width > outputs {
+            // Of a copy in memory: sums that are asked for lane by lane could not stay in registers.
+            let copy = sums;
+            for (point, sums) in copy.iter().enumerate() {
+                for (vector, sums) in sums.iter().enumerate() {
+                    self.store_some((from + point) * outputs, panel.first + vector * lanes, sums.as_slice());
                 }
             }
+            return;
+        }
+        if let Some(added) = self.added {
+            for point in 0..P {
+                let added = &added[(from + point) * outputs + panel.first..][..width];
+                for vector in 0..V {
+                    sums[point][vector] += S::f32s::from_slice(simd, &added[vector * lanes..][..lanes]);
+                }
+            }
+        }
+        let low = S::f32s::splat(simd, self.bounds.low);
+        let high = S::f32s::splat(simd, self.bounds.high);
+        for point in 0..P {
+            let output = &mut self.output[(from + point) * outputs + panel.first..][..width];
+            for vector in 0..V {
+                // The second operand is what comes out where either is NaN.
+                let answer = high.min(low.max(sums[point][vector]));
+                answer.store_slice(&mut output[vector * lanes..][..lanes]);
+            }
+        }
+    }
+
+    /// A vector of sums of which some are beyond the last filter, for the channels from `first` on.
+    #[inline(never)]
+    fn store_some(&mut self, row: usize, first: usize, sums: &[f32]) {
+        let count = self.filters.outputs.saturating_sub(first).min(sums.len());
+        let at = row + first..row + first + count;
+        for (index, sum) in at.zip(sums) {
+            let sum = sum + self.added.map_or(0.0, |added| added[index]);
+            self.output[index] = self.bounds.cut(sum);
         }
     }
 }

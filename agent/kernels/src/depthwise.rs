@@ -1,12 +1,17 @@
 //! Convolutions that keep channels apart: each has a kernel of its own.
 
+use std::borrow::Cow;
+
 use fearless_simd::{Simd, SimdBase, SimdFloat};
 
 use crate::machine::{Work, dispatch, lanes};
+use crate::window::padded;
 use crate::{Bounds, Mismatch, Window};
 
-/// Numbers of the kernel that are summed in one go.
-const GROUPS: [usize; 3] = [9, 5, 3];
+/// How many numbers of the kernel are summed in one go.
+const GROUPS: [usize; 4] = [9, 5, 3, 1];
+/// Numbers of a picture that is copied with the zeros around it: what is larger costs more to copy than its edges do.
+const SMALL: usize = 32 * 1024;
 
 /// Kernels with their biases, laid out for this processor.
 #[derive(Clone)]
@@ -19,7 +24,7 @@ pub struct Taps {
 
 #[derive(Clone)]
 struct Group {
-    /// First number of the kernel, and how many from there. What is beyond the last one is zero.
+    /// First number of the kernel, and how many from there.
     first: usize,
     size: usize,
     /// `[channels / lanes, size, lanes]`.
@@ -47,13 +52,14 @@ impl Taps {
         let (mut groups, mut first) = (Vec::new(), 0);
         while first < count {
             let left = count - first;
-            let size = GROUPS.into_iter().rev().find(|size| *size >= left).unwrap_or(GROUPS[0]);
+            let size = GROUPS.into_iter().find(|size| *size <= left).unwrap_or(1);
             let mut weights = Vec::with_capacity(channels.next_multiple_of(lanes) * size);
             for block in 0..channels.div_ceil(lanes) {
                 for tap in first..first + size {
-                    weights.extend((block * lanes..(block + 1) * lanes).map(|channel| {
-                        if channel < channels && tap < count { weight(channel, tap) } else { 0.0 }
-                    }));
+                    weights.extend(
+                        (block * lanes..(block + 1) * lanes)
+                            .map(|channel| if channel < channels { weight(channel, tap) } else { 0.0 }),
+                    );
                 }
             }
             groups.push(Group { first, size, weights });
@@ -83,7 +89,19 @@ impl Taps {
             return Err(Mismatch);
         }
         let zeros = vec![0.0; self.channels];
-        dispatch(Convolution { taps: self, window, columns, bounds, zeros: &zeros, input, output });
+        let small = if input.len() <= SMALL { padded(window, self.channels, input)? } else { input.into() };
+        let unpadded = match small {
+            Cow::Borrowed(_) => window.clone(),
+            Cow::Owned(_) => window.with_zeros().ok_or(Mismatch)?,
+        };
+        let window = &unpadded;
+        let offset = |tap: usize| {
+            let (row, column) = (tap / window.kernel[1], tap % window.kernel[1]);
+            (row * window.dilation[0] * window.input[1] + column * window.dilation[1]) * self.channels
+        };
+        let offsets: Vec<usize> = (0..self.count).map(offset).collect();
+        let (zeros, offsets, input) = (&*zeros, &*offsets, &*small);
+        dispatch(Convolution { taps: self, window, rows, columns, bounds, zeros, offsets, input, output });
         Ok(())
     }
 }
@@ -91,10 +109,13 @@ impl Taps {
 struct Convolution<'a> {
     taps: &'a Taps,
     window: &'a Window,
+    rows: usize,
     columns: usize,
     bounds: Bounds,
     /// Stands for points outside of the picture.
     zeros: &'a [f32],
+    /// From the first number that a step sees to each.
+    offsets: &'a [usize],
     input: &'a [f32],
     output: &'a mut [f32],
 }
@@ -103,87 +124,73 @@ impl Work for Convolution<'_> {
     type Outcome = ();
 
     #[inline(always)]
-    fn run<S: Simd, const P: usize, const V: usize>(self, simd: S) {
-        let (taps, channels) = (self.taps, self.taps.channels);
-        for (step, output) in self.output.chunks_exact_mut(channels).enumerate() {
-            let at = At {
-                window: self.window,
-                step: [step / self.columns, step % self.columns],
-                zeros: self.zeros,
-                input: self.input,
-            };
-            for (index, group) in taps.groups.iter().enumerate() {
-                let bias = (index == 0).then_some(&*taps.bias);
-                let bounds = if index + 1 == taps.groups.len() { self.bounds } else { Bounds::NONE };
-                match group.size {
-                    3 => at.sum::<S, 3>(simd, group, bias, bounds, output),
-                    5 => at.sum::<S, 5>(simd, group, bias, bounds, output),
-                    _ => at.sum::<S, 9>(simd, group, bias, bounds, output),
+    fn run<S: Simd, const P: usize, const V: usize>(mut self, simd: S) {
+        for row in 0..self.rows {
+            for column in 0..self.columns {
+                for index in 0..self.taps.groups.len() {
+                    match self.taps.groups[index].size {
+                        9 => self.sum::<S, 9>(simd, [row, column], index),
+                        5 => self.sum::<S, 5>(simd, [row, column], index),
+                        3 => self.sum::<S, 3>(simd, [row, column], index),
+                        _ => self.sum::<S, 1>(simd, [row, column], index),
+                    }
                 }
             }
         }
     }
 }
 
-/// One step of the window.
-struct At<'a> {
-    window: &'a Window,
-    step: [usize; 2],
-    zeros: &'a [f32],
-    input: &'a [f32],
-}
-
-impl At<'_> {
-    /// Adds the products of `T` numbers of the kernels to the bias, or to what is there.
+impl Convolution<'_> {
+    /// Adds the products of a group of the kernels' numbers at one step.
     #[inline(always)]
-    fn sum<S: Simd, const T: usize>(
-        &self,
-        simd: S,
-        group: &Group,
-        bias: Option<&[f32]>,
-        bounds: Bounds,
-        output: &mut [f32],
-    ) {
-        let (lanes, channels) = (S::f32s::LEN, output.len());
-        let mut rows = [self.zeros; T];
-        for (index, row) in rows.iter_mut().enumerate() {
-            let tap = group.first + index;
-            let tap = [tap / self.window.kernel[1], tap % self.window.kernel[1]];
-            let point = if tap[0] < self.window.kernel[0] { self.window.point(self.step, tap) } else { None };
-            if let Some(point) = point {
-                *row = &self.input[point * channels..];
+    fn sum<S: Simd, const T: usize>(&mut self, simd: S, step: [usize; 2], index: usize) {
+        let (window, channels) = (self.window, self.taps.channels);
+        let first = self.taps.groups[index].first;
+        let mut seen = [self.zeros; T];
+        if let Some(point) = window.inside(step) {
+            let offsets = &self.offsets[first..][..T];
+            for tap in 0..T {
+                seen[tap] = &self.input[point * channels + offsets[tap]..][..channels];
             }
+            self.add::<S, T>(simd, step, index, seen);
+        } else {
+            for (tap, seen) in (first..first + T).zip(&mut seen) {
+                let tap = [tap / window.kernel[1], tap % window.kernel[1]];
+                if let Some(point) = window.point(step, tap) {
+                    *seen = &self.input[point * channels..][..channels];
+                }
+            }
+            self.add::<S, T>(simd, step, index, seen);
         }
-        for row in &mut rows {
-            *row = &row[..channels];
-        }
+    }
+
+    /// Adds the products of what is seen to the biases, or to what earlier groups gave.
+    #[inline(always)]
+    fn add<S: Simd, const T: usize>(&mut self, simd: S, step: [usize; 2], index: usize, seen: [&[f32]; T]) {
+        let (taps, lanes) = (self.taps, S::f32s::LEN);
+        let bounds = if index + 1 == taps.groups.len() { self.bounds } else { Bounds::NONE };
         let low = S::f32s::splat(simd, bounds.low);
         let high = S::f32s::splat(simd, bounds.high);
-        let blocks = group.weights.chunks_exact(T * lanes);
-        for (block, weights) in blocks.enumerate() {
+        let at = (step[0] * self.columns + step[1]) * taps.channels;
+        let output = &mut self.output[at..][..taps.channels];
+        for (block, weights) in taps.groups[index].weights.chunks_exact(T * lanes).enumerate() {
             let first = block * lanes;
-            if first + lanes <= channels {
-                let start = &bias.unwrap_or(output)[first..][..lanes];
+            if first + lanes <= taps.channels {
+                let start = if index == 0 { &taps.bias[first..][..lanes] } else { &output[first..][..lanes] };
                 let mut sum = S::f32s::from_slice(simd, start);
                 for tap in 0..T {
-                    let x = S::f32s::from_slice(simd, &rows[tap][first..][..lanes]);
+                    let x = S::f32s::from_slice(simd, &seen[tap][first..][..lanes]);
                     sum = x.mul_add(S::f32s::from_slice(simd, &weights[tap * lanes..][..lanes]), sum);
                 }
                 // The second operand is what comes out where either is NaN.
                 high.min(low.max(sum)).store_slice(&mut output[first..][..lanes]);
             } else {
-                for (lane, channel) in (first..channels).enumerate() {
-                    let mut sum = bias.unwrap_or(output)[channel];
+                for (lane, output) in output[first..].iter_mut().enumerate() {
+                    let mut sum = if index == 0 { taps.bias[first + lane] } else { *output };
                     for tap in 0..T {
-                        sum += rows[tap][channel] * weights[tap * lanes + lane];
+                        sum += seen[tap][first + lane] * weights[tap * lanes + lane];
                     }
-                    output[channel] = if sum < bounds.low {
-                        bounds.low
-                    } else if sum > bounds.high {
-                        bounds.high
-                    } else {
-                        sum
-                    };
+                    *output = bounds.cut(sum);
                 }
             }
         }

@@ -1,5 +1,9 @@
 //! Which points of a picture a kernel sees.
 
+use std::borrow::Cow;
+
+use crate::Mismatch;
+
 /// A kernel that steps over a picture of `[rows, columns]`; each pair is of rows and columns.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Window {
@@ -44,6 +48,23 @@ impl Window {
         self.kernel[0].checked_mul(self.kernel[1])
     }
 
+    /// The same steps over the picture with its zeros.
+    pub(crate) fn with_zeros(&self) -> Option<Self> {
+        let input = [self.padded(0)?, self.padded(1)?];
+        Some(Window { input, before: [0, 0], after: [0, 0], ..self.clone() })
+    }
+
+    /// The point that the first number of the kernel meets at a step where all of them meet one.
+    #[inline(always)]
+    pub(crate) fn inside(&self, step: [usize; 2]) -> Option<usize> {
+        let along = |axis: usize| {
+            let place = (step[axis] * self.stride[axis]).checked_sub(self.before[axis])?;
+            let last = place + (self.kernel[axis] - 1) * self.dilation[axis];
+            (last < self.input[axis]).then_some(place)
+        };
+        Some(along(0)? * self.input[1] + along(1)?)
+    }
+
     /// Whether zeros are added to the picture.
     pub(crate) fn is_padded(&self) -> bool {
         self.before != [0, 0] || self.after != [0, 0]
@@ -58,4 +79,24 @@ impl Window {
         };
         Some(along(0)? * self.input[1] + along(1)?)
     }
+}
+
+/// The picture with the zeros that are added to it.
+pub(crate) fn padded<'a>(
+    window: &Window,
+    channels: usize,
+    input: &'a [f32],
+) -> Result<Cow<'a, [f32]>, Mismatch> {
+    if !window.is_padded() {
+        return Ok(Cow::Borrowed(input));
+    }
+    let (rows, columns) = (window.padded(0).ok_or(Mismatch)?, window.padded(1).ok_or(Mismatch)?);
+    let count = rows.checked_mul(columns).and_then(|points| points.checked_mul(channels)).ok_or(Mismatch)?;
+    let mut wide = vec![0.0; count];
+    let width = window.input[1] * channels;
+    for (row, from) in input.chunks_exact(width).enumerate() {
+        let at = ((row + window.before[0]) * columns + window.before[1]) * channels;
+        wide[at..][..width].copy_from_slice(from);
+    }
+    Ok(Cow::Owned(wide))
 }

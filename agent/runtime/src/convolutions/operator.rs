@@ -88,7 +88,7 @@ impl EvalOp for ChannelsLast {
     op_out_of_plan!();
 
     fn eval(&self, _: &EvalContext, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
-        let mut output = Tensor::zero::<f32>(&self.output_shape(inputs[0].shape())?)?;
+        let mut output = dunlin_kernels::zeros(&self.output_shape(inputs[0].shape())?)?;
         if output.len() == 0 {
             return Ok(tvec![output.into_tvalue()]);
         }
