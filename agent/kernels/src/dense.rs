@@ -277,22 +277,21 @@ impl Convolution<'_> {
         mut sums: [[S::f32s; V]; P],
     ) {
         let (lanes, outputs) = (S::f32s::LEN, self.filters.outputs);
-        let width = V * lanes;
-        if panel.first + width > outputs {
-            // Of a copy in memory: sums that are asked for lane by lane could not stay in registers.
-            let copy = sums;
-            for (point, sums) in copy.iter().enumerate() {
-                for (vector, sums) in sums.iter().enumerate() {
-                    self.store_some((from + point) * outputs, panel.first + vector * lanes, sums.as_slice());
-                }
-            }
-            return;
-        }
+        // The last vector of the last panel may reach beyond the last filter.
+        let width = (V * lanes).min(outputs - panel.first);
+        let is_whole = width == V * lanes;
         if let Some(added) = self.added {
             for point in 0..P {
                 let added = &added[(from + point) * outputs + panel.first..][..width];
                 for vector in 0..V {
-                    sums[point][vector] += S::f32s::from_slice(simd, &added[vector * lanes..][..lanes]);
+                    sums[point][vector] += if vector + 1 < V || is_whole {
+                        S::f32s::from_slice(simd, &added[vector * lanes..][..lanes])
+                    } else {
+                        let mut some = S::f32s::splat(simd, 0.0);
+                        some.as_mut_slice()[..width - vector * lanes]
+                            .copy_from_slice(&added[vector * lanes..]);
+                        some
+                    };
                 }
             }
         }
@@ -303,19 +302,12 @@ impl Convolution<'_> {
             for vector in 0..V {
                 // The second operand is what comes out where either is NaN.
                 let answer = high.min(low.max(sums[point][vector]));
-                answer.store_slice(&mut output[vector * lanes..][..lanes]);
+                if vector + 1 < V || is_whole {
+                    answer.store_slice(&mut output[vector * lanes..][..lanes]);
+                } else {
+                    output[vector * lanes..].copy_from_slice(&answer.as_slice()[..width - vector * lanes]);
+                }
             }
-        }
-    }
-
-    /// A vector of sums of which some are beyond the last filter, for the channels from `first` on.
-    #[inline(never)]
-    fn store_some(&mut self, row: usize, first: usize, sums: &[f32]) {
-        let count = self.filters.outputs.saturating_sub(first).min(sums.len());
-        let at = row + first..row + first + count;
-        for (index, sum) in at.zip(sums) {
-            let sum = sum + self.added.map_or(0.0, |added| added[index]);
-            self.output[index] = self.bounds.cut(sum);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use fearless_simd::{Simd, SimdBase, SimdFloat};
+use fearless_simd::{Simd, SimdBase, SimdFloat, f32x4, f32x8};
 
 use crate::machine::{Work, dispatch, lanes};
 use crate::window::padded;
@@ -168,31 +168,65 @@ impl Convolution<'_> {
     #[inline(always)]
     fn add<S: Simd, const T: usize>(&mut self, simd: S, step: [usize; 2], index: usize, seen: [&[f32]; T]) {
         let (taps, lanes) = (self.taps, S::f32s::LEN);
-        let bounds = if index + 1 == taps.groups.len() { self.bounds } else { Bounds::NONE };
-        let low = S::f32s::splat(simd, bounds.low);
-        let high = S::f32s::splat(simd, bounds.high);
         let at = (step[0] * self.columns + step[1]) * taps.channels;
-        let output = &mut self.output[at..][..taps.channels];
+        let mut sums = Sums::<T> {
+            seen,
+            bias: (index == 0).then_some(&taps.bias),
+            bounds: if index + 1 == taps.groups.len() { self.bounds } else { Bounds::NONE },
+            output: &mut self.output[at..][..taps.channels],
+        };
         for (block, weights) in taps.groups[index].weights.chunks_exact(T * lanes).enumerate() {
-            let first = block * lanes;
+            let (first, mut lane) = (block * lanes, 0);
             if first + lanes <= taps.channels {
-                let start = if index == 0 { &taps.bias[first..][..lanes] } else { &output[first..][..lanes] };
-                let mut sum = S::f32s::from_slice(simd, start);
-                for tap in 0..T {
-                    let x = S::f32s::from_slice(simd, &seen[tap][first..][..lanes]);
-                    sum = x.mul_add(S::f32s::from_slice(simd, &weights[tap * lanes..][..lanes]), sum);
-                }
-                // The second operand is what comes out where either is NaN.
-                high.min(low.max(sum)).store_slice(&mut output[first..][..lanes]);
-            } else {
-                for (lane, output) in output[first..].iter_mut().enumerate() {
-                    let mut sum = if index == 0 { taps.bias[first + lane] } else { *output };
-                    for tap in 0..T {
-                        sum += seen[tap][first + lane] * weights[tap * lanes + lane];
-                    }
-                    *output = bounds.cut(sum);
-                }
+                sums.add::<S, S::f32s>(simd, first, weights);
+                continue;
+            }
+            // What is left of the channels, in ever shorter vectors.
+            while lane + 8 <= taps.channels - first && lanes > 8 {
+                sums.add::<S, f32x8<S>>(simd, first + lane, &weights[lane..]);
+                lane += 8;
+            }
+            while lane + 4 <= taps.channels - first {
+                sums.add::<S, f32x4<S>>(simd, first + lane, &weights[lane..]);
+                lane += 4;
+            }
+            for lane in lane..taps.channels - first {
+                sums.add_one(first + lane, lanes, &weights[lane..]);
             }
         }
+    }
+}
+
+/// The sums of one step.
+struct Sums<'a, const T: usize> {
+    seen: [&'a [f32]; T],
+    /// What sums start from, rather than what is there.
+    bias: Option<&'a Vec<f32>>,
+    bounds: Bounds,
+    output: &'a mut [f32],
+}
+
+impl<const T: usize> Sums<'_, T> {
+    /// A vector of channels. Weights of the next number of the kernel are a whole vector further.
+    #[inline(always)]
+    fn add<S: Simd, V: SimdFloat<S, Element = f32>>(&mut self, simd: S, first: usize, weights: &[f32]) {
+        let start = self.bias.map_or(&*self.output, |bias| bias);
+        let mut sum = V::from_slice(simd, &start[first..][..V::LEN]);
+        for tap in 0..T {
+            let x = V::from_slice(simd, &self.seen[tap][first..][..V::LEN]);
+            sum = x.mul_add(V::from_slice(simd, &weights[tap * S::f32s::LEN..][..V::LEN]), sum);
+        }
+        let (low, high) = (V::splat(simd, self.bounds.low), V::splat(simd, self.bounds.high));
+        // The second operand is what comes out where either is NaN.
+        high.min(low.max(sum)).store_slice(&mut self.output[first..][..V::LEN]);
+    }
+
+    #[inline(always)]
+    fn add_one(&mut self, channel: usize, lanes: usize, weights: &[f32]) {
+        let mut sum = self.bias.map_or(self.output[channel], |bias| bias[channel]);
+        for tap in 0..T {
+            sum += self.seen[tap][channel] * weights[tap * lanes];
+        }
+        self.output[channel] = self.bounds.cut(sum);
     }
 }
