@@ -12,6 +12,9 @@ use crate::{Bounds, Mismatch, Window};
 /// Numbers of the picture that are kept near while all panels go over them: half of a small processor's second cache.
 const NEAR: usize = 32 * 1024;
 
+/// Numbers of the largest tile: eight points by three vectors of sixteen.
+const TILE: usize = 8 * 3 * 16;
+
 /// Filters with their biases, laid out for this processor.
 #[derive(Clone)]
 pub struct Filters {
@@ -111,7 +114,17 @@ impl Filters {
             let [down, right] = [window.stride[0] * width, window.stride[1] * self.inputs];
             Steps { count: rows * columns, columns, down, right }
         };
-        dispatch(Convolution { filters: self, steps, offsets, run, bounds, input: &input, added, output });
+        dispatch(Convolution {
+            filters: self,
+            steps,
+            offsets,
+            run,
+            bounds,
+            input: &input,
+            added,
+            output,
+            tile: [0.0; TILE],
+        });
         Ok(())
     }
 }
@@ -134,6 +147,8 @@ struct Convolution<'a> {
     input: &'a [f32],
     added: Option<&'a [f32]>,
     output: &'a mut [f32],
+    /// The sums of a tile.
+    tile: [f32; TILE],
 }
 
 impl Work for Convolution<'_> {
@@ -241,7 +256,7 @@ impl Convolution<'_> {
         for vector in 0..V {
             sums[0][vector] = S::f32s::from_slice(simd, &panel.bias[vector * lanes..][..lanes]);
         }
-        let (fours, rest) = self.input.as_chunks::<4>();
+        let (fours, rest) = self.input[..self.run].as_chunks::<4>();
         let mut quarters = panel.weights.chunks_exact(4 * width);
         for (four, weights) in fours.iter().zip(&mut quarters) {
             for quarter in 0..4 {
@@ -268,44 +283,44 @@ impl Convolution<'_> {
     }
 
     /// The sums within the bounds as answers of the steps from `from` on.
+    ///
+    /// They go by way of memory: the compiler keeps in registers, in the loop before, only what is stored in a short one.
     #[inline(always)]
     fn store<S: Simd, const P: usize, const V: usize>(
         &mut self,
         simd: S,
         panel: &Panel,
         from: usize,
-        mut sums: [[S::f32s; V]; P],
+        sums: [[S::f32s; V]; P],
     ) {
         let (lanes, outputs) = (S::f32s::LEN, self.filters.outputs);
-        // The last vector of the last panel may reach beyond the last filter.
-        let width = (V * lanes).min(outputs - panel.first);
-        let is_whole = width == V * lanes;
-        if let Some(added) = self.added {
-            for point in 0..P {
-                let added = &added[(from + point) * outputs + panel.first..][..width];
-                for vector in 0..V {
-                    sums[point][vector] += if vector + 1 < V || is_whole {
-                        S::f32s::from_slice(simd, &added[vector * lanes..][..lanes])
-                    } else {
-                        let mut some = S::f32s::splat(simd, 0.0);
-                        some.as_mut_slice()[..width - vector * lanes]
-                            .copy_from_slice(&added[vector * lanes..]);
-                        some
-                    };
-                }
+        for point in 0..P {
+            for vector in 0..V {
+                sums[point][vector].store_slice(&mut self.tile[(point * V + vector) * lanes..][..lanes]);
             }
         }
         let low = S::f32s::splat(simd, self.bounds.low);
         let high = S::f32s::splat(simd, self.bounds.high);
-        for point in 0..P {
-            let output = &mut self.output[(from + point) * outputs + panel.first..][..width];
-            for vector in 0..V {
+        // The last vector of the last panel may reach beyond the last filter.
+        let width = (V * lanes).min(outputs - panel.first);
+        for (point, sums) in self.tile.chunks_exact_mut(V * lanes).take(P).enumerate() {
+            let at = (from + point) * outputs + panel.first;
+            let added = self.added.map(|added| &added[at..][..width]);
+            let output = &mut self.output[at..][..width];
+            for first in (0..width).step_by(lanes) {
+                let sums = &mut sums[first..][..lanes];
+                let count = lanes.min(width - first);
+                if let Some(added) = added {
+                    for (sum, added) in sums.iter_mut().zip(&added[first..][..count]) {
+                        *sum += added;
+                    }
+                }
                 // The second operand is what comes out where either is NaN.
-                let answer = high.min(low.max(sums[point][vector]));
-                if vector + 1 < V || is_whole {
-                    answer.store_slice(&mut output[vector * lanes..][..lanes]);
+                let answer = high.min(low.max(S::f32s::from_slice(simd, sums)));
+                if count == lanes {
+                    answer.store_slice(&mut output[first..][..lanes]);
                 } else {
-                    output[vector * lanes..].copy_from_slice(&answer.as_slice()[..width - vector * lanes]);
+                    output[first..].copy_from_slice(&answer.as_slice()[..count]);
                 }
             }
         }
