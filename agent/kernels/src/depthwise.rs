@@ -150,18 +150,21 @@ impl Convolution<'_> {
         if let Some(point) = window.inside(step) {
             let offsets = &self.offsets[first..][..T];
             for tap in 0..T {
-                seen[tap] = &self.input[point * channels + offsets[tap]..][..channels];
+                seen[tap] = &self.input[point * channels + offsets[tap]..];
             }
-            self.add::<S, T>(simd, step, index, seen);
         } else {
             for (tap, seen) in (first..first + T).zip(&mut seen) {
                 let tap = [tap / window.kernel[1], tap % window.kernel[1]];
                 if let Some(point) = window.point(step, tap) {
-                    *seen = &self.input[point * channels..][..channels];
+                    *seen = &self.input[point * channels..];
                 }
             }
-            self.add::<S, T>(simd, step, index, seen);
         }
+        // All of one length, so that one check does for all.
+        for tap in 0..T {
+            seen[tap] = &seen[tap][..channels];
+        }
+        self.add::<S, T>(simd, step, index, seen);
     }
 
     /// Adds the products of what is seen to the biases, or to what earlier groups gave.
