@@ -87,7 +87,8 @@ fn main() -> ExitCode {
     println!("{} cases, {} left out (sequences and optionals)", ran.len(), left_out.len());
     println!("right with inputs given at run time   {given:5}  {:5.1} %", share(given, ran.len()));
     println!("right with later inputs constant      {constant:5}  {:5.1} %", share(constant, ran.len()));
-    let rounded: Vec<&str> = ran.iter().filter(|ran| is_rounded(ran)).map(|ran| ran.case.name.as_str()).collect();
+    let rounded: Vec<&str> =
+        ran.iter().filter(|ran| is_rounded(ran)).map(|ran| ran.case.name.as_str()).collect();
     println!("of them right but for rounding        {:5}  {}", rounded.len(), rounded.join(" "));
     println!("wrong without a word                  {:5}  {}", wrong.len(), wrong.join(" "));
     println!("new {won}, lost {}", lost.len());
@@ -121,9 +122,7 @@ fn share(part: usize, whole: usize) -> f64 {
 }
 
 fn passing(ran: &Ran) -> Vec<String> {
-    let line = |how: &str, outcome: &Outcome| {
-        outcome.is_right().then(|| format!("{} {how}", ran.case.name))
-    };
+    let line = |how: &str, outcome: &Outcome| outcome.is_right().then(|| format!("{} {how}", ran.case.name));
     [line("given", &ran.given), line("constant", &ran.constant)].into_iter().flatten().collect()
 }
 
@@ -177,7 +176,9 @@ fn one(case: &Case, onnx: &[u8], inputs: &[TensorProto], expected: &[TensorProto
         Err(error) => refused(error.to_string()),
         Ok(found) => match difference(case.atol, &tolerances, &expected, &found, false) {
             None => Outcome::Right,
-            Some(_) if difference(case.atol, &tolerances, &expected, &found, true).is_none() => Outcome::Rounded,
+            Some(_) if difference(case.atol, &tolerances, &expected, &found, true).is_none() => {
+                Outcome::Rounded
+            }
             Some(difference) => Outcome::Wrong(difference),
         },
     }
@@ -310,10 +311,8 @@ fn page(onnx: &str, ran: &[Ran], left_out: usize) -> String {
             (Some(first), _) => first.to_string(),
             _ => String::new(),
         };
-        let (given, constant) = (
-            count(cases, |ran| ran.given.is_right()),
-            count(cases, |ran| ran.constant.is_right()),
-        );
+        let (given, constant) =
+            (count(cases, |ran| ran.given.is_right()), count(cases, |ran| ran.constant.is_right()));
         writeln!(
             text,
             "| {operator} | {opsets} | {} | {given} | {constant} | {} |",

@@ -2,12 +2,13 @@
 //!
 //! Pure but for the processor time: no files, no network, no clock. In reading order:
 //! [`proto`](mod@proto) reads and bounds the protobuf, which `weight` weighs unread; [`spec`] says what goes in and out,
-//! `labels` by which names; `rewrite`, `flex_attention`, `branches` and `loops` make the graph plain, [`narrow`] lifts the element
-//! types that the engine lacks, `quantized` takes quantized operators apart, `bounds` refuses what would take too much
-//! memory; [`operators`] are those that tract lacks; `prepare` makes a plan of it, with `guard` around the engine and
-//! `lost` threads, and `late` one for each call where it must; [`model`] loads and runs, [`trial`] once on made-up input;
-//! [`inspect`] tells what is in a file without running it; [`answer`] reads outputs as people do; [`rows`] turns table
-//! rows into tensors; [`statistics`] counts; [`golden`] compares with another runtime's outputs.
+//! `labels` by which names; `rewrite`, `flex_attention`, `branches` and `loops` make the graph plain, [`narrow`] lifts
+//! the element types that the engine lacks, `quantized` takes quantized operators apart, `convolutions` writes in kernels
+//! of our own, `bounds` refuses what would take too much memory; [`operators`] are those that tract lacks; `prepare`
+//! makes a plan of it, with `guard` around the engine and `lost` threads, and `late` one for each call where it must;
+//! [`model`] loads and runs, [`trial`] once on made-up input; [`inspect`] tells what is in a file without running it;
+//! [`answer`] reads outputs as people do; [`rows`] turns table rows into tensors; [`statistics`] counts; [`golden`]
+//! compares with another runtime's outputs.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
@@ -15,6 +16,7 @@ pub mod answer;
 mod bounds;
 mod branches;
 mod convert;
+mod convolutions;
 pub mod error;
 mod flex_attention;
 pub mod golden;

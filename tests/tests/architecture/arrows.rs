@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use crate::workspace::{PACKAGES, linked, ours};
 
 /// Each package and those of this repository that it may import.
-const ARROWS: [(&str, &[&str]); 12] = [
+const ARROWS: [(&str, &[&str]); 13] = [
     ("dunlin-protocol", &[]),
     ("dunlin-trust", &["dunlin-protocol"]),
-    ("dunlin-runtime", &["dunlin-protocol"]),
+    ("dunlin-kernels", &[]),
+    ("dunlin-runtime", &["dunlin-kernels", "dunlin-protocol"]),
     ("dunlin-agent", &["dunlin-runtime", "dunlin-trust", "dunlin-protocol"]),
     ("dunlin-simulator", &["dunlin-agent", "dunlin-protocol"]),
     ("dunlin-learning", &["dunlin-protocol"]),

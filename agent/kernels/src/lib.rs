@@ -1,0 +1,69 @@
+//! Convolutions in single precision, as fast as the processor goes.
+//!
+//! Pictures and windows lie with their channels last, `[rows, columns, channels]`: so every length but that of the
+//! channels may be small, and vectors are full all the same. A window of a series is a picture of one row. In reading
+//! order: [`machine`] picks the vectors of the processor; [`window`] says which points a kernel sees; [`dense`] mixes
+//! channels (convolutions and fully connected layers), [`depthwise`] does not, [`pool`] takes maxima; [`zeros`] is where
+//! answers are written.
+//!
+//! A crate of its own because it is optimised where the rest of the agent is made small. Of the engine it knows the
+//! tensor.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
+pub mod dense;
+pub mod depthwise;
+mod machine;
+pub mod pool;
+pub mod window;
+
+pub use dense::Filters;
+pub use depthwise::Taps;
+pub use machine::is_vectorised;
+pub use window::Window;
+
+use tract_data::{TractResult, prelude::Tensor};
+
+/// A tensor of zeros. By this crate because the engine's own crate, made small, fills them in one by one, which takes
+/// as long as a depthwise convolution.
+pub fn zeros(shape: &[usize]) -> TractResult<Tensor> {
+    Tensor::zero::<f32>(shape)
+}
+
+/// Numbers whose count is not what shapes say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mismatch;
+
+impl std::fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the number of elements is not what the shape says")
+    }
+}
+
+impl std::error::Error for Mismatch {}
+
+/// The bounds that answers are cut to: an activation such as ReLU or ReLU6. NaN stays NaN.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bounds {
+    /// Least answer.
+    pub low: f32,
+    /// Largest answer.
+    pub high: f32,
+}
+
+impl Bounds {
+    /// Answers as they are.
+    pub const NONE: Bounds = Bounds { low: f32::NEG_INFINITY, high: f32::INFINITY };
+
+    /// One number within the bounds.
+    #[inline(always)]
+    pub(crate) fn cut(self, x: f32) -> f32 {
+        if x < self.low {
+            self.low
+        } else if x > self.high {
+            self.high
+        } else {
+            x
+        }
+    }
+}

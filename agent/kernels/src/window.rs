@@ -1,0 +1,102 @@
+//! Which points of a picture a kernel sees.
+
+use std::borrow::Cow;
+
+use crate::Mismatch;
+
+/// A kernel that steps over a picture of `[rows, columns]`; each pair is of rows and columns.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Window {
+    /// Length of the picture.
+    pub input: [usize; 2],
+    /// Length of the kernel.
+    pub kernel: [usize; 2],
+    /// Points from one step to the next.
+    pub stride: [usize; 2],
+    /// Points from one number of the kernel to the next.
+    pub dilation: [usize; 2],
+    /// Points before the picture where it is zero.
+    pub before: [usize; 2],
+    /// Points after it.
+    pub after: [usize; 2],
+}
+
+impl Window {
+    /// A kernel of one point on a row of `points`.
+    pub fn of_points(points: usize) -> Self {
+        let one = [1, 1];
+        Window { input: [1, points], kernel: one, stride: one, dilation: one, before: [0, 0], after: [0, 0] }
+    }
+
+    /// Steps over rows and over columns. `None` where the kernel does not fit in, or a length is none.
+    pub fn output(&self) -> Option<[usize; 2]> {
+        let along = |axis: usize| {
+            let reach = self.kernel[axis].checked_sub(1)?.checked_mul(self.dilation[axis])?.checked_add(1)?;
+            let padded = self.padded(axis)?;
+            padded.checked_sub(reach)?.checked_div(self.stride[axis])?.checked_add(1)
+        };
+        Some([along(0)?, along(1)?])
+    }
+
+    /// Length of the picture with what is added to it.
+    pub(crate) fn padded(&self, axis: usize) -> Option<usize> {
+        self.input[axis].checked_add(self.before[axis])?.checked_add(self.after[axis])
+    }
+
+    /// Numbers of the kernel.
+    pub fn taps(&self) -> Option<usize> {
+        self.kernel[0].checked_mul(self.kernel[1])
+    }
+
+    /// The same steps over the picture with its zeros.
+    pub(crate) fn with_zeros(&self) -> Option<Self> {
+        let input = [self.padded(0)?, self.padded(1)?];
+        Some(Window { input, before: [0, 0], after: [0, 0], ..self.clone() })
+    }
+
+    /// The point that the first number of the kernel meets at a step where all of them meet one.
+    #[inline(always)]
+    pub(crate) fn inside(&self, step: [usize; 2]) -> Option<usize> {
+        let along = |axis: usize| {
+            let place = (step[axis] * self.stride[axis]).checked_sub(self.before[axis])?;
+            let last = place + (self.kernel[axis] - 1) * self.dilation[axis];
+            (last < self.input[axis]).then_some(place)
+        };
+        Some(along(0)? * self.input[1] + along(1)?)
+    }
+
+    /// Whether zeros are added to the picture.
+    pub(crate) fn is_padded(&self) -> bool {
+        self.before != [0, 0] || self.after != [0, 0]
+    }
+
+    /// The point that a number of the kernel meets at a step; `None` where it meets an added zero.
+    #[inline(always)]
+    pub(crate) fn point(&self, step: [usize; 2], tap: [usize; 2]) -> Option<usize> {
+        let along = |axis: usize| {
+            let place = step[axis] * self.stride[axis] + tap[axis] * self.dilation[axis];
+            place.checked_sub(self.before[axis]).filter(|place| *place < self.input[axis])
+        };
+        Some(along(0)? * self.input[1] + along(1)?)
+    }
+}
+
+/// The picture with the zeros that are added to it.
+pub(crate) fn padded<'a>(
+    window: &Window,
+    channels: usize,
+    input: &'a [f32],
+) -> Result<Cow<'a, [f32]>, Mismatch> {
+    if !window.is_padded() {
+        return Ok(Cow::Borrowed(input));
+    }
+    let (rows, columns) = (window.padded(0).ok_or(Mismatch)?, window.padded(1).ok_or(Mismatch)?);
+    let count = rows.checked_mul(columns).and_then(|points| points.checked_mul(channels)).ok_or(Mismatch)?;
+    let mut wide = vec![0.0; count];
+    let width = window.input[1] * channels;
+    for (row, from) in input.chunks_exact(width).enumerate() {
+        let at = ((row + window.before[0]) * columns + window.before[1]) * channels;
+        wide[at..][..width].copy_from_slice(from);
+    }
+    Ok(Cow::Owned(wide))
+}

@@ -1,0 +1,177 @@
+//! Against loops that follow the definitions.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+use dunlin_kernels::{Bounds, Filters, Mismatch, Taps, Window, pool};
+use proptest::prelude::*;
+
+/// Numbers of a kernel's size and a picture's, larger ones rarely met but wider than every vector.
+fn windows() -> impl Strategy<Value = Window> {
+    let pair = |range: std::ops::Range<usize>| [range.clone(), range];
+    (pair(1..12), pair(1..4), pair(1..4), pair(1..4), pair(0..3), pair(0..3))
+        .prop_map(|(input, kernel, stride, dilation, before, after)| Window {
+            input,
+            kernel,
+            stride,
+            dilation,
+            before,
+            after,
+        })
+        .prop_filter("the kernel fits in", |window| window.output().is_some())
+}
+
+fn bounds() -> impl Strategy<Value = Bounds> {
+    prop_oneof![
+        Just(Bounds::NONE),
+        Just(Bounds { low: 0.0, high: f32::INFINITY }),
+        Just(Bounds { low: 0.0, high: 0.5 })
+    ]
+}
+
+/// Made-up numbers between −1 and 1.
+fn numbers(count: usize, seed: u64) -> Vec<f32> {
+    let next = |index: usize| (index as u64 + seed).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
+    (0..count).map(|index| next(index) as f32 / (1 << 23) as f32 - 1.0).collect()
+}
+
+/// Each step of the window with each number of the kernel that meets the picture: (step, tap, point).
+fn meetings(window: &Window) -> Vec<(usize, usize, usize)> {
+    let [rows, columns] = window.output().unwrap();
+    let mut found = Vec::new();
+    for (step, tap) in
+        (0..rows * columns).flat_map(|step| (0..window.taps().unwrap()).map(move |tap| (step, tap)))
+    {
+        let along = |axis: usize, step: usize, tap: usize| {
+            let place =
+                (step * window.stride[axis] + tap * window.dilation[axis]).checked_sub(window.before[axis]);
+            place.filter(|place| *place < window.input[axis])
+        };
+        let row = along(0, step / columns, tap / window.kernel[1]);
+        if let (Some(row), Some(column)) = (row, along(1, step % columns, tap % window.kernel[1])) {
+            found.push((step, tap, row * window.input[1] + column));
+        }
+    }
+    found
+}
+
+fn steps(window: &Window) -> usize {
+    window.output().unwrap().iter().product()
+}
+
+fn assert_near(found: &[f32], wanted: &[f64], bounds: Bounds) {
+    for (index, (found, wanted)) in found.iter().zip(wanted).enumerate() {
+        let wanted = wanted.clamp(f64::from(bounds.low), f64::from(bounds.high));
+        assert!((f64::from(*found) - wanted).abs() < 2e-5, "{index}: {found} for {wanted}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn a_dense_convolution_is_the_sum_over_taps_and_inputs(
+        window in windows(), inputs in 1_usize..40, outputs in 1_usize..120, adds: bool, bounds in bounds(), seed: u32,
+    ) {
+        let (taps, steps, points) = (window.taps().unwrap(), steps(&window), window.input[0] * window.input[1]);
+        let scale = 1.0 / (taps * inputs) as f32;
+        let weights: Vec<f32> = numbers(outputs * taps * inputs, seed.into()).iter().map(|x| x * scale).collect();
+        let (bias, x) = (numbers(outputs, 7), numbers(points * inputs, 9));
+        let added = adds.then(|| numbers(steps * outputs, 11));
+        let at = |output: usize, tap: usize, input: usize| weights[(output * taps + tap) * inputs + input];
+        let mut wanted: Vec<f64> = (0..steps * outputs)
+            .map(|index| f64::from(bias[index % outputs]) + added.as_ref().map_or(0.0, |added| f64::from(added[index])))
+            .collect();
+        for (step, tap, point) in meetings(&window) {
+            for (output, wanted) in wanted[step * outputs..][..outputs].iter_mut().enumerate() {
+                *wanted += (0..inputs).map(|i| f64::from(x[point * inputs + i]) * f64::from(at(output, tap, i))).sum::<f64>();
+            }
+        }
+        let filters = Filters::new([outputs, taps, inputs], &bias, at).unwrap();
+        let mut found = vec![f32::NAN; steps * outputs];
+        filters.convolve(&window, bounds, &x, added.as_deref(), &mut found).unwrap();
+        assert_near(&found, &wanted, bounds);
+    }
+
+    #[test]
+    fn a_depthwise_convolution_is_the_sum_over_taps(
+        window in windows(), channels in 1_usize..70, bounds in bounds(), seed: u32,
+    ) {
+        let (taps, steps, points) = (window.taps().unwrap(), steps(&window), window.input[0] * window.input[1]);
+        let (weights, bias, x) = (numbers(channels * taps, seed.into()), numbers(channels, 7), numbers(points * channels, 9));
+        let mut wanted: Vec<f64> = (0..steps * channels).map(|index| f64::from(bias[index % channels])).collect();
+        for (step, tap, point) in meetings(&window) {
+            for channel in 0..channels {
+                wanted[step * channels + channel] +=
+                    f64::from(x[point * channels + channel]) * f64::from(weights[channel * taps + tap]);
+            }
+        }
+        let kernels = Taps::new([channels, taps], &bias, |channel, tap| weights[channel * taps + tap]).unwrap();
+        let mut found = vec![f32::NAN; steps * channels];
+        kernels.convolve(&window, bounds, &x, &mut found).unwrap();
+        assert_near(&found, &wanted, bounds);
+    }
+
+    #[test]
+    fn maxima_are_those_of_the_points_under_the_window(window in windows(), channels in 1_usize..40, seed: u32) {
+        let x = numbers(window.input[0] * window.input[1] * channels, seed.into());
+        let mut wanted = vec![f32::NEG_INFINITY; steps(&window) * channels];
+        for (step, _, point) in meetings(&window) {
+            for channel in 0..channels {
+                let largest = &mut wanted[step * channels + channel];
+                *largest = largest.max(x[point * channels + channel]);
+            }
+        }
+        let mut found = vec![f32::NAN; wanted.len()];
+        pool::maxima(&window, channels, &x, &mut found).unwrap();
+        prop_assert_eq!(found, wanted);
+    }
+}
+
+#[test]
+fn a_kernel_of_many_numbers_is_summed_group_by_group() {
+    let window =
+        Window { input: [9, 20], kernel: [5, 7], before: [2, 3], after: [2, 3], ..Window::of_points(1) };
+    let (taps, x) = (numbers(35, 3), numbers(180, 5));
+    let mut wanted = vec![0.0; 180];
+    for (step, tap, point) in meetings(&window) {
+        wanted[step] += f64::from(taps[tap]) * f64::from(x[point]);
+    }
+    let mut found = vec![0.0; 180];
+    let kernels = Taps::new([1, 35], &[0.0], |_, tap| taps[tap]).unwrap();
+    kernels.convolve(&window, Bounds::NONE, &x, &mut found).unwrap();
+    assert_near(&found, &wanted, Bounds::NONE);
+}
+
+#[test]
+fn nan_stays_nan_within_bounds() {
+    let bounds = Bounds { low: 0.0, high: 6.0 };
+    for channels in [1, 16, 48] {
+        let x = vec![f32::NAN; channels * 3];
+        let mut found = vec![0.0; channels * 3];
+        let filters = Filters::new([channels, 1, channels], &vec![0.0; channels], |_, _, _| 1.0).unwrap();
+        filters.convolve(&Window::of_points(3), bounds, &x, None, &mut found).unwrap();
+        assert!(found.iter().all(|x| x.is_nan()), "{found:?}");
+        found.fill(0.0);
+        let taps = Taps::new([channels, 1], &vec![0.0; channels], |_, _| 1.0).unwrap();
+        taps.convolve(&Window::of_points(3), bounds, &x, &mut found).unwrap();
+        assert!(found.iter().all(|x| x.is_nan()), "{found:?}");
+        found.fill(0.0);
+        pool::maxima(&Window::of_points(3), channels, &x, &mut found).unwrap();
+        assert!(found.iter().all(|x| x.is_nan()), "{found:?}");
+    }
+}
+
+#[test]
+fn what_does_not_fit_its_shape_is_refused() {
+    let window = Window { input: [4, 4], kernel: [3, 3], ..Window::of_points(1) };
+    assert_eq!(window.output(), Some([2, 2]));
+    assert_eq!(Window { stride: [0, 1], ..window.clone() }.output(), None);
+    assert_eq!(Window { kernel: [5, 5], ..window.clone() }.output(), None);
+    assert_eq!(Window { dilation: [usize::MAX, 1], ..window.clone() }.output(), None);
+    assert!(Filters::new([0, 1, 1], &[], |_, _, _| 0.0).is_err());
+    let filters = Filters::new([1, 9, 1], &[0.0], |_, _, _| 0.0).unwrap();
+    let mut short = [0.0; 3];
+    assert_eq!(filters.convolve(&window, Bounds::NONE, &[0.0; 16], None, &mut short), Err(Mismatch));
+    let taps = Taps::new([1, 9], &[0.0], |_, _| 0.0).unwrap();
+    assert_eq!(taps.convolve(&window, Bounds::NONE, &[0.0; 15], &mut [0.0; 4]), Err(Mismatch));
+    assert_eq!(pool::maxima(&window, 0, &[], &mut []), Err(Mismatch));
+}

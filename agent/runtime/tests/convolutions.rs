@@ -1,0 +1,84 @@
+//! Convolutions by kernels of our own, in graphs that exported models rarely are.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod support;
+
+use dunlin_protocol::tensor::{Tensor, TensorData};
+use dunlin_runtime::Model;
+use support::graph::{Graph, ints};
+use tract_onnx::pb::tensor_proto::DataType;
+
+fn run(graph: Graph, outputs: &[&str], shape: &[usize], x: &[f32]) -> Vec<Vec<f32>> {
+    let model = Model::load(&graph.onnx(outputs), None).unwrap();
+    let input = Tensor { name: "x".into(), shape: shape.to_vec(), data: TensorData::Fp32(x.to_vec()) };
+    let outputs = model.run(&[input]).unwrap();
+    outputs
+        .iter()
+        .map(|output| (0..output.data.len()).map(|i| output.data.number(i).unwrap() as f32).collect())
+        .collect()
+}
+
+/// A picture of two by two with one channel, each point doubled into two channels, the second negative.
+fn doubled() -> Graph {
+    Graph::new(17).input("x", DataType::Float, &[-1, 1, 2, 2]).floats("w", &[2, 1, 1, 1], &[2.0, -2.0]).node(
+        "Conv",
+        &["x", "w"],
+        &["c"],
+        &[],
+    )
+}
+
+#[test]
+fn what_is_used_elsewhere_too_is_not_folded_away() {
+    let graph = doubled().node("Relu", &["c"], &["r"], &[]).node("Add", &["c", "r"], &["s"], &[]);
+    let found = run(graph, &["c", "s"], &[1, 1, 2, 2], &[1.0, 2.0, 3.0, -4.0]);
+    assert_eq!(found[0], [2.0, 4.0, 6.0, -8.0, -2.0, -4.0, -6.0, 8.0]);
+    assert_eq!(found[1], [4.0, 8.0, 12.0, -8.0, -2.0, -4.0, -6.0, 16.0]);
+}
+
+#[test]
+fn bounds_in_the_wrong_order_stay_apart() {
+    let graph = doubled()
+        .floats("five", &[], &[5.0])
+        .floats("seven", &[], &[7.0])
+        .node("Min", &["c", "five"], &["least"], &[])
+        .node("Max", &["least", "seven"], &["y"], &[]);
+    assert_eq!(run(graph, &["y"], &[1, 1, 2, 2], &[1.0, 2.0, 3.0, 4.0])[0], [7.0; 8]);
+}
+
+#[test]
+fn a_missing_point_is_missing_in_what_sees_it_alone() {
+    let graph = doubled().node("Relu", &["c"], &["r"], &[]).node(
+        "MaxPool",
+        &["r"],
+        &["y"],
+        &[ints("kernel_shape", &[1, 2])],
+    );
+    let found = run(graph, &["y"], &[1, 1, 2, 2], &[f32::NAN, 1.0, 2.0, 3.0]);
+    assert!(found[0][0].is_nan() && found[0][2].is_nan(), "{found:?}");
+    assert_eq!((found[0][1], found[0][3]), (6.0, 0.0));
+}
+
+#[test]
+fn batches_of_any_size_go_picture_by_picture() {
+    let x: Vec<f32> = (0..12).map(|i| i as f32).collect();
+    let graph = doubled().floats("b", &[1, 2, 1, 1], &[1.0, 2.0]).node("Add", &["c", "b"], &["y"], &[]);
+    let found = run(graph, &["y"], &[3, 1, 2, 2], &x);
+    let wanted: Vec<f32> = x
+        .chunks(4)
+        .flat_map(|picture| {
+            picture.iter().map(|x| 2.0 * x + 1.0).chain(picture.iter().map(|x| 2.0 - 2.0 * x))
+        })
+        .collect();
+    assert_eq!(found[0], wanted);
+}
+
+#[test]
+fn a_kernel_larger_than_the_picture_is_refused() {
+    let graph = Graph::new(17)
+        .input("x", DataType::Float, &[1, 1, 2, 2])
+        .floats("w", &[1, 1, 3, 3], &[1.0; 9])
+        .node("Conv", &["x", "w"], &["c"], &[]);
+    let refused = Model::load(&graph.onnx(&["c"]), None);
+    assert!(refused.is_err() || refused.unwrap().spec().outputs[0].shape.contains(&Some(0)));
+}
