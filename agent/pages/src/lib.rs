@@ -3,7 +3,7 @@
 //! Reading the configuration, checking certificates and preparing a model run most of an agent's code once. Its pages stay
 //! mapped after that and count as the agent's memory, several times what it needs from then on. Here the kernel is told
 //! that they are not needed: they leave the process, stay in the page cache while there is room, and come back one by one
-//! where they are used again. Why, and what it brings: `docs/decisions/026-pages-of-the-start.md`.
+//! where they are used again. Why, and what it brings: `docs/decisions/025-pages-of-the-start.md`.
 
 #[cfg(target_os = "linux")]
 mod linux;

@@ -154,6 +154,7 @@ mod tests {
             ],
             labels: vec!["0".into(), "1".into()],
             target: None,
+            thresholds: Default::default(),
         }
     }
 
