@@ -9,6 +9,8 @@
 //! A crate of its own because it is optimised where the rest of the agent is made small. Of the engine it knows the
 //! tensor.
 
+// Loops that count to a constant are unrolled, so that what they index stays in registers; iterators are not always.
+#![allow(clippy::needless_range_loop)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 pub mod dense;
