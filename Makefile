@@ -4,7 +4,7 @@ SHELL := /usr/bin/env bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup build demo test format lint deny unit look bench bench-runtime conformance-onnx conformance-tabular cross cross-test cross-all packages size clean
+.PHONY: help setup build demo test format lint deny unit look bench bench-runtime conformance-onnx conformance-tabular conformance-networks cross cross-test cross-all packages size clean
 
 CARGO_TARGET_DIR ?= $(CURDIR)/target
 export CARGO_TARGET_DIR
@@ -64,6 +64,11 @@ conformance-onnx: ## Run the ONNX project's node tests against agent/runtime/tes
 conformance-tabular: ## Run more than a hundred exports of scikit-learn, XGBoost and LightGBM against ONNX Runtime's answers
 	@[ -e "$(CASES)/tabular/ready" ] || { scripts/python scripts/tabular-models "$(CASES)/tabular" && touch "$(CASES)/tabular/ready"; }
 	DUNLIN_MODELS="$(CASES)/tabular" cargo test --locked -p dunlin-runtime --test all_models
+
+conformance-networks: ## Run networks that people run (speech, text in pictures, file types, int8) against ONNX Runtime's answers
+	@[ -e "$(CASES)/networks/cases.json" ] || scripts/python scripts/real-networks "$(CASES)/networks"
+	cargo build --locked -p dunlin-runtime --example conformance
+	@"$(CARGO_TARGET_DIR)/debug/examples/conformance" "$(CASES)/networks" agent/runtime/tests/networks.txt $(if $(UPDATE),--update)
 
 TARGET ?= aarch64-unknown-linux-gnu
 PROGRAMS ?= dunlin-agent

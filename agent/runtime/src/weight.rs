@@ -14,6 +14,7 @@ enum Kind {
     Node,
     Attribute,
     Tensor,
+    Value,
 }
 
 /// What a field becomes.
@@ -57,32 +58,35 @@ impl Kind {
             Kind::Node => size_of::<pb::NodeProto>(),
             Kind::Attribute => size_of::<pb::AttributeProto>(),
             Kind::Tensor => size_of::<pb::TensorProto>(),
+            Kind::Value => size_of::<pb::ValueInfoProto>(),
         };
         size as u64
     }
 
-    /// Tags of onnx.proto3. Numbers in a packed list are one byte at least and eight when read.
+    /// Tags of onnx.proto3; what the engine does not read takes nothing. Numbers in a packed list are one byte at least and
+    /// eight when read, and a dimension of a type is two and seventy.
     fn field(self, tag: u64) -> Option<Field> {
         const TEXT: Field = Field::Leaf(size_of::<String>(), 1);
-        const VALUE: Field = Field::Leaf(size_of::<pb::ValueInfoProto>(), 32);
+        const PAIR: Field = Field::Leaf(2 * size_of::<String>(), 1);
         const NUMBERS: Field = Field::Leaf(0, 8);
+        const TYPE: Field = Field::Leaf(0, 36);
+        // Messages of messages that models hardly have.
         const STRANGE: Field = Field::Leaf(1024, 128);
         Some(match (self, tag) {
             (Kind::Model, 7) | (Kind::Attribute, 6 | 11) => Field::Message(Kind::Graph),
             (Kind::Graph, 1) => Field::Message(Kind::Node),
             (Kind::Node, 5) => Field::Message(Kind::Attribute),
             (Kind::Graph, 5) | (Kind::Attribute, 5 | 10) => Field::Message(Kind::Tensor),
-            (Kind::Graph, 11..=13) => VALUE,
-            (Kind::Node, 1 | 2) | (Kind::Attribute, 9) | (Kind::Tensor, 6) => TEXT,
+            (Kind::Graph, 11..=13) => Field::Message(Kind::Value),
             (Kind::Attribute, 8) | (Kind::Tensor, 1 | 5 | 7 | 11) => NUMBERS,
-            (Kind::Tensor, 9) => Field::Leaf(0, 1),
-            // Messages that models hardly have.
-            (Kind::Model, 8 | 14 | 20 | 25)
-            | (Kind::Graph, 14..)
-            | (Kind::Node, 9..)
-            | (Kind::Attribute, 14..)
-            | (Kind::Tensor, 13..) => STRANGE,
-            _ => Field::Leaf(0, 2),
+            (Kind::Value, 2) => TYPE,
+            (Kind::Model, 8 | 14) | (Kind::Tensor, 13) => PAIR,
+            (Kind::Model, 20 | 25) | (Kind::Graph, 14 | 15) | (Kind::Attribute, 15 | 22 | 23) => STRANGE,
+            (Kind::Model | Kind::Graph | Kind::Value, 1..=10)
+            | (Kind::Node, 1..=7)
+            | (Kind::Attribute, 1..=13)
+            | (Kind::Tensor, 2..=12) => TEXT,
+            _ => return None,
         })
     }
 }

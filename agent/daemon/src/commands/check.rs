@@ -111,7 +111,7 @@ fn print_spec(spec: &ModelSpec) {
     }
     for output in &spec.outputs {
         let (name, kind, shape) = (&output.name, output.datatype, shape(&output.shape));
-        println!("  output  {name} {kind:?} {shape} ({:?})", output.role);
+        println!("  output  {name} {kind} {shape} ({:?})", output.role);
     }
 }
 

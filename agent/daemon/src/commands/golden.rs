@@ -55,7 +55,7 @@ pub fn compare(model: &Model, vectors: &Golden) -> anyhow::Result<String> {
     let found = golden::check(model, vectors);
     let (rows, origin, worst) = (found.rows, &vectors.origin, found.worst_difference);
     if found.ok {
-        return Ok(format!("{rows} rows agree with {origin} within {worst:e}"));
+        return Ok(format!("{rows} rows agree with {origin} within {worst:.1e}"));
     }
     let first = found.failures.first();
     let shown = first.map(|f| format!("{} row {}: {} instead of {}", f.output, f.row, f.found, f.expected));
