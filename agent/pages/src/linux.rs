@@ -1,22 +1,34 @@
 //! By `/proc/self/smaps` and `madvise` (source: their manual pages).
 
+use std::collections::HashSet;
+
 use rustix::mm::{Advice, madvise};
 
-/// A part of the address space, as one head line of smaps and its figures tell it.
+/// A part of the address space, as its head line in smaps and the figures below it tell.
 #[derive(Debug, PartialEq, Eq)]
-struct Mapping {
+struct Mapping<'a> {
+    head: &'a str,
     start: usize,
     length: usize,
     resident_bytes: u64,
 }
 
 pub fn give_back() -> u64 {
-    let told = std::fs::read_to_string("/proc/self/smaps").unwrap_or_default();
-    clean(&told).into_iter().filter(|mapping| unmap(mapping)).map(|mapping| mapping.resident_bytes).sum()
+    let read = |name| std::fs::read_to_string(name).unwrap_or_default();
+    let (told, maps) = (read("/proc/self/smaps"), read("/proc/self/maps"));
+    // An emulator may show one of its own and the other of the program that it runs.
+    let heads: HashSet<&str> = maps.lines().collect();
+    let is_ours = |mapping: &Mapping| heads.contains(mapping.head);
+    clean(&told)
+        .into_iter()
+        .filter(is_ours)
+        .filter(|mapping| unmap(mapping))
+        .map(|mapping| mapping.resident_bytes)
+        .sum()
 }
 
 #[allow(unsafe_code)]
-fn unmap(mapping: &Mapping) -> bool {
+fn unmap(mapping: &Mapping<'_>) -> bool {
     let start = std::ptr::with_exposed_provenance_mut(mapping.start);
     // SAFETY: the mapping is private, of a file, not writable and holds no page that was changed, so that every byte of it
     // is the file's and is read from there again when it is next used. Nobody makes such a mapping writable later: the
@@ -25,9 +37,9 @@ fn unmap(mapping: &Mapping) -> bool {
 }
 
 /// Mappings of program files of which nothing was changed.
-fn clean(smaps: &str) -> Vec<Mapping> {
-    let mut found: Vec<Mapping> = Vec::new();
-    let mut current: Option<Mapping> = None;
+fn clean(smaps: &str) -> Vec<Mapping<'_>> {
+    let mut found: Vec<Mapping<'_>> = Vec::new();
+    let mut current: Option<Mapping<'_>> = None;
     for line in smaps.lines() {
         let mut words = line.split_ascii_whitespace();
         let (Some(first), Some(second)) = (words.next(), words.next()) else { continue };
@@ -49,14 +61,14 @@ fn clean(smaps: &str) -> Vec<Mapping> {
 }
 
 /// `START-END PERMISSIONS OFFSET DEVICE INODE PATH`, where it is a program's.
-fn head(range: &str, permissions: &str, line: &str) -> Option<Mapping> {
+fn head<'a>(range: &str, permissions: &str, line: &'a str) -> Option<Mapping<'a>> {
     let path = line.find('/').and_then(|at| line.get(at..))?;
     let is_program =
         matches!(permissions, "r-xp" | "r--p") && !path.starts_with("/dev/") && !path.starts_with("/memfd:");
     let (start, end) = range.split_once('-')?;
     let (start, end) = (usize::from_str_radix(start, 16).ok()?, usize::from_str_radix(end, 16).ok()?);
     let length = end.checked_sub(start)?;
-    is_program.then_some(Mapping { start, length, resident_bytes: 0 })
+    is_program.then_some(Mapping { head: line, start, length, resident_bytes: 0 })
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ enum Field {
     /// A message that is walked.
     Message(Kind),
     /// A message, or a text, of so many bytes and so many for each of its own.
-    Leaf(usize, usize),
+    Leaf(usize, u64),
 }
 
 /// Graphs inside each other that are walked; deeper ones are refused later.
@@ -40,7 +40,7 @@ fn weigh(kind: Kind, mut bytes: &[u8], depth: usize) -> u64 {
             (Some(payload), Some(Field::Message(kind))) if depth < MAX_DEPTH => {
                 weigh(kind, payload, depth + 1)
             }
-            (Some(payload), Some(Field::Leaf(each, times))) => (each + times * payload.len()) as u64,
+            (Some(payload), Some(Field::Leaf(each, times))) => each as u64 + times * payload.len() as u64,
             // A number that is not packed with others.
             (None, _) => size_of::<u64>() as u64,
             _ => 0,

@@ -14,7 +14,7 @@ use dunlin_runtime::trial::{Trial, try_once};
 use prost::Message;
 use support::example;
 use support::graph::{Graph, floats, graph, int, ints, texts};
-use tract_onnx::pb::tensor_proto::DataType::{Float, Int64};
+use tract_onnx::pb::tensor_proto::DataType::{Bool, Float, Int64};
 use tract_onnx::pb::{GraphProto, ModelProto, TensorProto};
 
 /// Most memory that one of them may take, in kilobytes.
@@ -177,6 +177,19 @@ fn bombs() -> Vec<(&'static str, Vec<u8>)> {
             "a million attributes of nothing",
             changed(|graph| graph.node[0].attribute.resize(1_000_000, Default::default())),
         ),
+        ("a loop of a trillion rounds", {
+            let body = Graph::new(13)
+                .input("round", Int64, &[])
+                .input("before", Bool, &[])
+                .input("sum", Float, &[1, 4])
+                .node("Identity", &["before"], &["after"], &[])
+                .node("Add", &["sum", "sum"], &["more"], &[])
+                .inner(&["after", "more"]);
+            start()
+                .ints("n", &[], &[MANY])
+                .node("Loop", &["n", "", "x"], &["y"], &[graph("body", body)])
+                .onnx(&["y"])
+        }),
         ("a node that reads itself", start().node("Add", &["x", "y"], &["y"], &[]).onnx(&["y"])),
         (
             "nodes in a ring",
@@ -290,7 +303,8 @@ fn bombs_are_refused_in_little_memory_while_another_model_answers() {
             if refused.is_empty() || refused.len() > 10_000 {
                 failures.push(format!("{name}: {refused:.1000}"));
             }
-            if more > MEMORY_KB {
+            // Elsewhere the tests run on an emulator, whose memory it would be.
+            if more > MEMORY_KB && cfg!(target_arch = "x86_64") {
                 failures.push(format!("{name} took {more} kB"));
             }
         }

@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use crate::workspace::{PACKAGES, linked, ours};
 
 /// Each package and those of this repository that it may import.
-const ARROWS: [(&str, &[&str]); 13] = [
+const ARROWS: [(&str, &[&str]); 14] = [
     ("dunlin-protocol", &[]),
     ("dunlin-trust", &["dunlin-protocol"]),
     ("dunlin-kernels", &[]),
     ("dunlin-runtime", &["dunlin-kernels", "dunlin-protocol"]),
-    ("dunlin-agent", &["dunlin-runtime", "dunlin-trust", "dunlin-protocol"]),
+    ("dunlin-pages", &[]),
+    ("dunlin-agent", &["dunlin-runtime", "dunlin-trust", "dunlin-pages", "dunlin-protocol"]),
     ("dunlin-simulator", &["dunlin-agent", "dunlin-protocol"]),
     ("dunlin-learning", &["dunlin-protocol"]),
     ("dunlin-monitoring", &["dunlin-protocol"]),
