@@ -1,6 +1,7 @@
 //! Loading a model once and running it many times.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use dunlin_protocol::spec::{InputSpec, ModelSpec};
 use dunlin_protocol::tensor::Tensor;
@@ -20,6 +21,8 @@ pub struct Model {
     plan: Plan,
     spec: Arc<ModelSpec>,
     axes: Arc<Axes>,
+    /// Whether the engine gave up on inputs without elements. Each time costs a thread, so it gets none again.
+    gave_up_on_empty: Arc<AtomicBool>,
 }
 
 #[derive(Clone)]
@@ -65,7 +68,7 @@ impl Model {
             }
             None => found,
         };
-        Ok(Self { plan, spec: Arc::new(spec), axes: Arc::new(axes) })
+        Ok(Self { plan, spec: Arc::new(spec), axes: Arc::new(axes), gave_up_on_empty: Arc::default() })
     }
 
     /// What the model takes and gives.
@@ -85,8 +88,12 @@ impl Model {
                 .ok_or_else(|| RunError::MissingInput { input: want.name.clone(), expected: expected() })?;
             check_shape(want, given)?;
             check_lengths(want, given, symbols, &mut lengths)?;
+            if given.data.is_empty() && self.gave_up_on_empty.load(Ordering::Relaxed) {
+                return Err(shape_error(want, given, "this model takes no input without elements"));
+            }
             sorted.push(given);
         }
+        let is_empty = sorted.iter().any(|given| given.data.is_empty());
         if inputs.len() > self.spec.inputs.len() {
             let extra = inputs.iter().enumerate().find(|(index, tensor)| {
                 inputs[..*index].iter().any(|earlier| earlier.name == tensor.name)
@@ -110,8 +117,11 @@ impl Model {
             let outputs = plan.run(values.into_iter().map(IntoTValue::into_tvalue).collect())?;
             Ok(outputs.into_iter().map(IntoTensor::into_tensor).collect())
         };
-        let outputs =
-            guarded(run).map_err(|reason| failed(&reason))?.map_err(|error| failed(&chain(&error)))?;
+        let outputs = guarded(run).map_err(|reason| {
+            self.gave_up_on_empty.fetch_or(is_empty, Ordering::Relaxed);
+            failed(&reason)
+        })?;
+        let outputs = outputs.map_err(|error| failed(&chain(&error)))?;
         let named = outputs.iter().zip(&self.spec.outputs);
         named
             .map(|(value, output)| convert::from_engine(&output.name, value).map_err(|e| failed(&e)))

@@ -144,12 +144,27 @@ fn a_loop_without_end_is_refused() {
     }
 }
 
+/// Sums over one axis of three.
+fn sum(axis: i64) -> Model {
+    let graph = start(&[-1, -1, -1]).ints("a", &[1], &[axis]);
+    let graph = graph.node("ReduceSum", &["x", "a"], &["y"], &[int("keepdims", 0)]);
+    Model::load(&graph.onnx(&["y"]), None).unwrap()
+}
+
 #[test]
-fn a_batch_without_rows_is_refused() {
-    let sum =
-        start(&[-1, -1]).ints("a", &[1], &[1]).node("ReduceSum", &["x", "a"], &["y"], &[int("keepdims", 0)]);
-    let model = Model::load(&sum.onnx(&["y"]), None).unwrap();
-    assert!(matches!(model.run(&[input(&[0, 2])]), Err(RunError::Shape { .. })));
+fn a_batch_without_rows_is_refused_and_an_empty_axis_is_not() {
+    let model = sum(1);
+    assert!(matches!(model.run(&[input(&[0, 1, 2])]), Err(RunError::Shape { .. })));
+    assert_eq!(model.run(&[input(&[1, 0, 2])]).unwrap()[0].data, TensorData::Fp32(vec![0.0, 0.0]));
+}
+
+#[test]
+fn the_engine_gives_up_on_an_empty_input_once_at_most() {
+    let model = sum(2);
+    let first = model.run(&[input(&[1, 2, 0])]).unwrap_err().to_string();
+    assert!(first.contains("gave up"), "{first}");
+    assert!(matches!(model.run(&[input(&[1, 2, 0])]), Err(RunError::Shape { .. })));
+    assert_eq!(model.run(&[input(&[1, 1, 2])]).unwrap()[0].data, TensorData::Fp32(vec![1.0]));
 }
 
 #[test]
