@@ -12,6 +12,8 @@ use crate::{Bounds, Mismatch, Window};
 /// Numbers of the picture that are kept near while all panels go over them: half of a small processor's second cache.
 const NEAR: usize = 32 * 1024;
 
+/// Inputs of a step alone that are summed in four parts. Fewer are summed as those of many steps are, to the same bit.
+const LONG: usize = 16;
 /// Numbers of the largest tile: eight points by three vectors of sixteen.
 const TILE: usize = 8 * 3 * 16;
 
@@ -156,7 +158,7 @@ impl Work for Convolution<'_> {
 
     #[inline(always)]
     fn run<S: Simd, const P: usize, const V: usize>(mut self, simd: S) {
-        if self.steps.count == 1 && self.offsets.len() == 1 {
+        if self.steps.count == 1 && self.offsets.len() == 1 && self.run >= LONG {
             for panel in &self.filters.panels {
                 match panel.vectors {
                     3 if V >= 3 => self.row::<S, 3>(simd, panel),

@@ -165,7 +165,7 @@ fn window(pool: &PoolSpec, x: &TypedFact) -> Option<Window> {
     {
         return None;
     }
-    let padding = pool.computed_padding(&*lengths);
+    let padding = pool.computed_padding(&lengths);
     let pair = |values: TVec<usize>, otherwise| match *values {
         [columns] => [otherwise, columns],
         [rows, columns] => [rows, columns],
