@@ -48,6 +48,13 @@ impl Window {
         self.kernel[0].checked_mul(self.kernel[1])
     }
 
+    /// Whether the picture with its zeros is not much larger than without: it may be copied.
+    pub fn is_modest(&self) -> bool {
+        let points = |lengths: [Option<usize>; 2]| lengths[0]?.checked_mul(lengths[1]?);
+        let most = points(self.input.map(Some)).and_then(|points| points.checked_mul(4)?.checked_add(1024));
+        points([self.padded(0), self.padded(1)]).is_some_and(|padded| most.is_some_and(|most| padded <= most))
+    }
+
     /// The same steps over the picture with its zeros.
     pub(crate) fn with_zeros(&self) -> Option<Self> {
         let input = [self.padded(0)?, self.padded(1)?];

@@ -164,6 +164,7 @@ fn nan_stays_nan_within_bounds() {
 fn what_does_not_fit_its_shape_is_refused() {
     let window = Window { input: [4, 4], kernel: [3, 3], ..Window::of_points(1) };
     assert_eq!(window.output(), Some([2, 2]));
+    assert!(window.is_modest() && !Window { after: [1 << 30, 0], ..window.clone() }.is_modest());
     assert_eq!(Window { stride: [0, 1], ..window.clone() }.output(), None);
     assert_eq!(Window { kernel: [5, 5], ..window.clone() }.output(), None);
     assert_eq!(Window { dilation: [usize::MAX, 1], ..window.clone() }.output(), None);

@@ -82,3 +82,18 @@ fn a_kernel_larger_than_the_picture_is_refused() {
     let refused = Model::load(&graph.onnx(&["c"]), None);
     assert!(refused.is_err() || refused.unwrap().spec().outputs[0].shape.contains(&Some(0)));
 }
+
+#[test]
+fn zeros_without_end_around_a_picture_are_not_laid_out() {
+    let far = 1 << 30;
+    let graph = Graph::new(17)
+        .input("x", DataType::Float, &[1, 1, 2, 2])
+        .floats("w", &[1, 1, 1, 1], &[3.0])
+        .node("Conv", &["x", "w"], &["c"], &[ints("pads", &[far; 4]), ints("strides", &[far; 2])]);
+    if let Ok(model) = Model::load(&graph.onnx(&["c"]), None) {
+        let input =
+            Tensor { name: "x".into(), shape: vec![1, 1, 2, 2], data: TensorData::Fp32(vec![1.0; 4]) };
+        let outputs = model.run(&[input]).unwrap();
+        assert_eq!(outputs[0].data.number(4), Some(3.0));
+    }
+}

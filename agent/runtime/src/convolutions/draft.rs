@@ -179,9 +179,9 @@ fn window(pool: &PoolSpec, x: &TypedFact) -> Option<Window> {
         before: pair(padding.iter().map(|axis| axis.pad_before).collect(), 0),
         after: pair(padding.iter().map(|axis| axis.pad_after).collect(), 0),
     };
-    // Where windows may end outside, there are more steps than ours has.
+    // Where windows may end outside, there are more steps than ours has. Zeros without end are not laid out.
     let steps = pair(padding.iter().map(|axis| axis.convoluted).collect(), 1);
-    (window.output() == Some(steps)).then_some(window)
+    (window.output() == Some(steps) && window.is_modest()).then_some(window)
 }
 
 fn is_single(tensor: &Tensor) -> bool {
