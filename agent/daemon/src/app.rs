@@ -2,7 +2,7 @@
 //!
 //! Config → [`Agent::start`] wires and starts tasks → [`Running`] is joined by [`Running::shutdown`].
 
-use std::{fs::File, sync::Arc, time::Duration};
+use std::{fs::File, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use dunlin_protocol::{
@@ -46,6 +46,8 @@ pub struct Surroundings {
     pub weather: watch::Receiver<bool>,
     /// Scripted sensor faults.
     pub faults: watch::Receiver<Vec<Fault>>,
+    /// The program that tries new models in a process of its own; without it they are tried in this one.
+    pub judge: Option<PathBuf>,
 }
 
 impl Surroundings {
@@ -55,6 +57,7 @@ impl Surroundings {
             clock: Arc::new(SystemClock),
             weather: watch::channel(true).1,
             faults: watch::channel(vec![]).1,
+            judge: None,
         }
     }
 }
@@ -93,7 +96,7 @@ impl Agent {
     /// Starts every room. What cannot work at all (a port in use, a missing source) is an error here.
     pub async fn start(config: Config, surroundings: Surroundings) -> anyhow::Result<Running> {
         config.source.check()?;
-        let Surroundings { clock, weather, faults } = surroundings;
+        let Surroundings { clock, weather, faults, judge } = surroundings;
         let data_dir = config.data_dir.clone();
         std::fs::create_dir_all(&data_dir)
             .with_context(|| format!("{} cannot be made; give --data-dir", data_dir.display()))?;
@@ -150,7 +153,7 @@ impl Agent {
             clock: clock.clone(),
             identity: identity.clone(),
             trust: Default::default(),
-            judge: std::env::current_exe().ok(),
+            judge,
             tested: Default::default(),
         };
         let updates = shared.updates.clone();

@@ -83,7 +83,7 @@ impl Plan {
     pub async fn start(&self) -> anyhow::Result<Station> {
         let (network, weather) = watch::channel(true);
         let (faults, broken) = watch::channel(Vec::new());
-        let surroundings = Surroundings { clock: Arc::new(self.clock), weather, faults: broken };
+        let surroundings = Surroundings { clock: Arc::new(self.clock), weather, faults: broken, judge: None };
         let agent = Agent::start(self.config(), surroundings)
             .await
             .with_context(|| format!("{} cannot start", self.device))?;

@@ -21,7 +21,8 @@ pub async fn run(config: Config) -> anyhow::Result<ExitCode> {
     let mut terminate = signal(SignalKind::terminate()).context("no signals can be heard")?;
     loop {
         let enrolled = enrolment(&config.data_dir);
-        let running = Agent::start(config.clone(), Surroundings::real()).await?;
+        let surroundings = Surroundings { judge: std::env::current_exe().ok(), ..Surroundings::real() };
+        let running = Agent::start(config.clone(), surroundings).await?;
         if let Some(address) = running.address() {
             tracing::info!(address, "local API");
         }
