@@ -4,7 +4,7 @@ SHELL := /usr/bin/env bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup build demo test format lint deny unit look bench bench-runtime conformance-onnx conformance-tabular conformance-networks cross cross-test cross-all packages size clean
+.PHONY: help setup build demo test format lint deny unit look bench bench-runtime conformance-onnx conformance-tabular conformance-networks fuzz cross cross-test cross-all packages size clean
 
 CARGO_TARGET_DIR ?= $(CURDIR)/target
 export CARGO_TARGET_DIR
@@ -69,6 +69,9 @@ conformance-networks: ## Run networks that people run (speech, text in pictures,
 	@[ -e "$(CASES)/networks/cases.json" ] || scripts/python scripts/real-networks "$(CASES)/networks"
 	cargo build --locked -p dunlin-runtime --example conformance
 	@"$(CARGO_TARGET_DIR)/debug/examples/conformance" "$(CASES)/networks" agent/runtime/tests/networks.txt $(if $(UPDATE),--update)
+
+fuzz: ## Feed mutated models to the runtime for ten minutes, or SECONDS=…
+	@scripts/fuzz $(or $(SECONDS),600)
 
 TARGET ?= aarch64-unknown-linux-gnu
 PROGRAMS ?= dunlin-agent

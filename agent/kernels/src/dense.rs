@@ -301,8 +301,6 @@ impl Convolution<'_> {
                 sums[point][vector].store_slice(&mut self.tile[(point * V + vector) * lanes..][..lanes]);
             }
         }
-        let low = S::f32s::splat(simd, self.bounds.low);
-        let high = S::f32s::splat(simd, self.bounds.high);
         // The last vector of the last panel may reach beyond the last filter.
         let width = (V * lanes).min(outputs - panel.first);
         for (point, sums) in self.tile.chunks_exact_mut(V * lanes).take(P).enumerate() {
@@ -317,8 +315,7 @@ impl Convolution<'_> {
                         *sum += added;
                     }
                 }
-                // The second operand is what comes out where either is NaN.
-                let answer = high.min(low.max(S::f32s::from_slice(simd, sums)));
+                let answer = self.bounds.answers(simd, S::f32s::from_slice(simd, sums));
                 if count == lanes {
                     answer.store_slice(&mut output[first..][..lanes]);
                 } else {

@@ -219,9 +219,7 @@ impl<const T: usize> Sums<'_, T> {
             let x = V::from_slice(simd, &self.seen[tap][first..][..V::LEN]);
             sum = x.mul_add(V::from_slice(simd, &weights[tap * S::f32s::LEN..][..V::LEN]), sum);
         }
-        let (low, high) = (V::splat(simd, self.bounds.low), V::splat(simd, self.bounds.high));
-        // The second operand is what comes out where either is NaN.
-        high.min(low.max(sum)).store_slice(&mut self.output[first..][..V::LEN]);
+        self.bounds.answers(simd, sum).store_slice(&mut self.output[first..][..V::LEN]);
     }
 
     #[inline(always)]
@@ -230,6 +228,6 @@ impl<const T: usize> Sums<'_, T> {
         for tap in 0..T {
             sum += self.seen[tap][channel] * weights[tap * lanes];
         }
-        self.output[channel] = self.bounds.cut(sum);
+        self.output[channel] = self.bounds.answer(sum);
     }
 }

@@ -24,6 +24,7 @@ pub use depthwise::Taps;
 pub use machine::is_vectorised;
 pub use window::Window;
 
+use fearless_simd::{Simd, SimdFloat};
 use tract_data::{TractResult, prelude::Tensor};
 
 /// A tensor of zeros. By this crate because the engine's own crate, made small, fills them in one by one, which takes
@@ -44,22 +45,34 @@ impl std::fmt::Display for Mismatch {
 
 impl std::error::Error for Mismatch {}
 
-/// The bounds that answers are cut to: an activation such as ReLU or ReLU6. NaN stays NaN.
+/// What answers are settled to: an activation such as ReLU or ReLU6, and the steps of a quantized tensor. NaN stays NaN.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bounds {
     /// Least answer.
     pub low: f32,
     /// Largest answer.
     pub high: f32,
+    /// What answers are whole multiples of, the nearest ones, half a step to the even one; 0 where any number will do.
+    /// Then the bounds are at most 2²² steps from zero.
+    pub step: f32,
 }
 
 impl Bounds {
     /// Answers as they are.
-    pub const NONE: Bounds = Bounds { low: f32::NEG_INFINITY, high: f32::INFINITY };
+    pub const NONE: Bounds = Bounds { low: f32::NEG_INFINITY, high: f32::INFINITY, step: 0.0 };
+
+    /// Settles numbers one by one, with the division by the step that `QuantizeLinear` is defined by.
+    pub fn settle(self, numbers: &mut [f32]) {
+        if self.step == 0.0 {
+            numbers.iter_mut().for_each(|x| *x = self.cut(*x));
+        } else {
+            numbers.iter_mut().for_each(|x| *x = whole(self.cut(*x) / self.step) * self.step);
+        }
+    }
 
     /// One number within the bounds.
     #[inline(always)]
-    pub(crate) fn cut(self, x: f32) -> f32 {
+    fn cut(self, x: f32) -> f32 {
         if x < self.low {
             self.low
         } else if x > self.high {
@@ -68,4 +81,35 @@ impl Bounds {
             x
         }
     }
+
+    /// One answer.
+    #[inline(always)]
+    pub(crate) fn answer(self, x: f32) -> f32 {
+        let x = self.cut(x);
+        if self.step == 0.0 { x } else { whole(x * self.step.recip()) * self.step }
+    }
+
+    /// A vector of answers. A sum that is halfway between two steps but for its own rounding may fall to either, so it is
+    /// multiplied rather than divided.
+    #[inline(always)]
+    pub(crate) fn answers<S: Simd, V: SimdFloat<S, Element = f32>>(self, simd: S, sums: V) -> V {
+        // The second operand is what comes out where either is NaN.
+        let answers = V::splat(simd, self.high).min(V::splat(simd, self.low).max(sums));
+        if self.step == 0.0 {
+            return answers;
+        }
+        let shift = V::splat(simd, SHIFT);
+        let whole = (answers * V::splat(simd, self.step.recip()) + shift) - shift;
+        whole * V::splat(simd, self.step)
+    }
+}
+
+/// 1.5 · 2²³: a sum with it has no bits for what is behind the point. The processors of some boards have no instruction
+/// that rounds.
+const SHIFT: f32 = 12_582_912.0;
+
+/// The nearest whole number, a tie to the even one, for |x| ≤ 2²².
+#[inline(always)]
+fn whole(x: f32) -> f32 {
+    (x + SHIFT) - SHIFT
 }

@@ -22,8 +22,9 @@ fn windows() -> impl Strategy<Value = Window> {
 fn bounds() -> impl Strategy<Value = Bounds> {
     prop_oneof![
         Just(Bounds::NONE),
-        Just(Bounds { low: 0.0, high: f32::INFINITY }),
-        Just(Bounds { low: 0.0, high: 0.5 })
+        Just(Bounds { low: 0.0, ..Bounds::NONE }),
+        Just(Bounds { low: 0.0, high: 0.5, step: 0.0 }),
+        Just(Bounds { low: -0.64, high: 0.635, step: 0.005 })
     ]
 }
 
@@ -59,8 +60,11 @@ fn steps(window: &Window) -> usize {
 
 fn assert_near(found: &[f32], wanted: &[f64], bounds: Bounds) {
     for (index, (found, wanted)) in found.iter().zip(wanted).enumerate() {
+        let (found, step) = (f64::from(*found), f64::from(bounds.step));
         let wanted = wanted.clamp(f64::from(bounds.low), f64::from(bounds.high));
-        assert!((f64::from(*found) - wanted).abs() < 2e-5, "{index}: {found} for {wanted}");
+        assert!((found - wanted).abs() < 2e-5 + step / 2.0, "{index}: {found} for {wanted}");
+        let steps = if step == 0.0 { 0.0 } else { found / step };
+        assert!((steps - steps.round()).abs() < 1e-4, "{index}: {found} is {steps} steps");
     }
 }
 
@@ -143,7 +147,7 @@ fn a_kernel_of_many_numbers_is_summed_group_by_group() {
 
 #[test]
 fn nan_stays_nan_within_bounds() {
-    let bounds = Bounds { low: 0.0, high: 6.0 };
+    let bounds = Bounds { low: 0.0, high: 6.0, step: 0.0 };
     for channels in [1, 16, 48] {
         let x = vec![f32::NAN; channels * 3];
         let mut found = vec![0.0; channels * 3];
@@ -175,4 +179,16 @@ fn what_does_not_fit_its_shape_is_refused() {
     let taps = Taps::new([1, 9], &[0.0], |_, _| 0.0).unwrap();
     assert_eq!(taps.convolve(&window, Bounds::NONE, &[0.0; 15], &mut [0.0; 4]), Err(Mismatch));
     assert_eq!(pool::maxima(&window, 0, &[], &mut []), Err(Mismatch));
+}
+
+#[test]
+fn numbers_are_settled_to_the_nearest_step_within_the_bounds() {
+    let bounds = Bounds { low: -1.0, high: 2.0, step: 0.5 };
+    let mut numbers = [-7.0, -0.76, -0.75, -0.25, 0.2, 0.25, 0.75, 1.9, 9.0, f32::INFINITY, f32::NAN];
+    bounds.settle(&mut numbers);
+    assert_eq!(numbers[..10], [-1.0, -1.0, -1.0, 0.0, 0.0, 0.0, 1.0, 2.0, 2.0, 2.0]);
+    assert!(numbers[10].is_nan());
+    let mut numbers = [-7.0, 0.3, 9.0];
+    Bounds { step: 0.0, ..bounds }.settle(&mut numbers);
+    assert_eq!(numbers, [-1.0, 0.3, 2.0]);
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, ValueInfoProto};
 use tract_onnx::tract_hir::internal::{Framework, InferenceModelExt, Tensor};
 
-use crate::{bounds, operators, rewrite};
+use crate::{bounds, operators, prepare, rewrite};
 
 /// Most nodes that are looked at: each costs a plan of what is before it.
 const MOST: usize = 64;
@@ -85,8 +85,9 @@ fn known(model: &ModelProto) -> Option<Arc<Tensor>> {
         .model_for_proto_model(model)
         .ok()?;
     bounds::check(&mut graph, model).ok()?;
-    let plan = graph.into_typed().and_then(|graph| graph.into_decluttered()).ok()?;
-    plan.output_fact(0).ok()?.konst.clone()
+    let mut graph = graph.into_typed().ok()?;
+    prepare::declutter(&mut graph).ok()?;
+    graph.output_fact(0).ok()?.konst.clone()
 }
 
 fn branch(node: &NodeProto, holds: bool) -> Option<GraphProto> {

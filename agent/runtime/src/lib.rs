@@ -19,6 +19,7 @@ mod convert;
 mod convolutions;
 pub mod error;
 mod flex_attention;
+mod functions;
 pub mod golden;
 mod guard;
 pub mod inspect;
@@ -36,6 +37,7 @@ mod rewrite;
 pub mod rows;
 pub mod spec;
 pub mod statistics;
+mod steps;
 pub mod trial;
 mod weight;
 

@@ -10,7 +10,7 @@ use tract_onnx::tract_hir::internal::{
 
 use crate::error::LoadError;
 use crate::rewrite::{self, Axes, Naming};
-use crate::{bounds, branches, convolutions, guard::guarded, loops, operators};
+use crate::{bounds, branches, convolutions, guard::guarded, loops, operators, steps};
 
 /// Most changes that simplify a graph: so many, and more for each of its nodes. A stopped graph is right, if slower.
 const LEAST_CHANGES: usize = 1000;
@@ -55,7 +55,9 @@ pub fn plan(mut model: pb::ModelProto, axes: Axes) -> Result<Prepared, LoadError
             .model_for_proto_model(&model)
             .map_err(failed)?;
         bounds::check(&mut graph, &model)?;
-        let mut graph = graph.into_typed().and_then(convolutions::replace).map_err(failed)?;
+        let mut graph = graph.into_typed().map_err(failed)?;
+        steps::pair(&mut graph).map_err(failed)?;
+        let mut graph = convolutions::replace(graph).map_err(failed)?;
         declutter(&mut graph).map_err(failed)?;
         operators::missing::keep(&mut graph).map_err(failed)?;
         bounds::check_typed(&graph)?;
@@ -69,7 +71,7 @@ pub fn plan(mut model: pb::ModelProto, axes: Axes) -> Result<Prepared, LoadError
 }
 
 /// Simplifies a graph. A few of them the engine would change to and fro without an end.
-fn declutter(graph: &mut TypedModel) -> TractResult<()> {
+pub fn declutter(graph: &mut TypedModel) -> TractResult<()> {
     let most = LEAST_CHANGES + CHANGES_PER_NODE * graph.nodes.len();
     Optimizer::declutter().stopping_at(most).optimize(graph)
 }

@@ -3,6 +3,7 @@
 use tract_onnx::pb;
 
 use crate::error::LoadError;
+use crate::functions;
 use crate::narrow::NarrowType;
 use crate::weight::weight;
 
@@ -18,7 +19,7 @@ const MAX_RANK: usize = 16;
 /// Deepest nesting of graphs in graphs.
 const MAX_DEPTH: usize = 8;
 
-/// Reads a model and refuses what is too large, has weights elsewhere, or contradicts itself.
+/// Reads a model, writes out its own functions, and refuses what is too large, has weights elsewhere, or contradicts itself.
 pub fn read(onnx: &[u8]) -> Result<pb::ModelProto, LoadError> {
     use tract_onnx::tract_hir::prelude::Framework;
     if onnx.is_empty() {
@@ -26,11 +27,13 @@ pub fn read(onnx: &[u8]) -> Result<pb::ModelProto, LoadError> {
     }
     bound("bytes", onnx.len(), MAX_BYTES)?;
     let (least, times) = MEMORY;
-    let memory = usize::try_from(weight(onnx)).unwrap_or(usize::MAX);
-    bound("bytes once it is read", memory, least + times * onnx.len())?;
-    let model = tract_onnx::onnx().proto_model_for_read(&mut &onnx[..]).map_err(|_| LoadError::NotOnnx {
-        reason: "the bytes are not the protobuf message that ONNX is".into(),
+    let most = least + times * onnx.len();
+    let memory = usize::try_from(weight(onnx, most as u64)).unwrap_or(usize::MAX);
+    bound("bytes or more once it is read", memory, most)?;
+    let mut model = tract_onnx::onnx().proto_model_for_read(&mut &onnx[..]).map_err(|_| {
+        LoadError::NotOnnx { reason: "the bytes are not the protobuf message that ONNX is".into() }
     })?;
+    functions::write_out(&mut model, onnx, most)?;
     let graph = match &model.graph {
         Some(graph) if !graph.node.is_empty() && !graph.output.is_empty() => graph,
         _ => {
@@ -39,18 +42,13 @@ pub fn read(onnx: &[u8]) -> Result<pb::ModelProto, LoadError> {
             });
         }
     };
-    if let Some(function) = model.functions.first() {
-        let operator = function.name.clone().unwrap_or_default();
-        return Err(LoadError::Unsupported {
-            nodes: vec![crate::UnsupportedNode::unknown(operator, "(a function of the model's own)".into())],
-        });
-    }
     let mut nodes = 0;
     check_graph(graph, 0, &mut nodes)?;
     Ok(model)
 }
 
-fn bound(what: &'static str, found: usize, limit: usize) -> Result<(), LoadError> {
+/// Refuses what there is too much of.
+pub fn bound(what: &'static str, found: usize, limit: usize) -> Result<(), LoadError> {
     if found > limit { Err(LoadError::TooLarge { what, found, limit }) } else { Ok(()) }
 }
 

@@ -1,6 +1,7 @@
-//! Operators of quantized tensors that ONNX Runtime's static quantization writes (`com.microsoft`, QOperator format),
-//! as what they are defined by: the operator on the values, between `DequantizeLinear` and `QuantizeLinear`. The scales of
-//! ONNX' own `QLinearMatMul` become numbers in single precision, which is all that the engine takes there.
+//! Operators of quantized tensors that ONNX Runtime's static quantization writes (QOperator format: `QLinearConv`, and those
+//! of `com.microsoft`), as what they are defined by: the operator on the values, between `DequantizeLinear` and
+//! `QuantizeLinear`, which become one operator again ([`crate::steps`]). The scales of ONNX' own `QLinearMatMul` become
+//! numbers in single precision, which is all that the engine takes there.
 
 use tract_onnx::pb::{AttributeProto, GraphProto, ModelProto, NodeProto, tensor_proto::DataType};
 
@@ -66,10 +67,34 @@ struct Definition {
     quantized: Vec<usize>,
     /// Place of the output's scale; its zero point stands behind it.
     scale: usize,
+    /// Of a layer: what its weights and its bias are.
+    layer: Option<Layer>,
     attributes: Vec<AttributeProto>,
 }
 
+/// The second quantized input of a layer is its weights. The bias is of 32 bits, its scale the product of those of the input
+/// and the weights.
+struct Layer {
+    /// Axis of the weights along which their scales differ.
+    axis: i64,
+    /// Place of the bias.
+    bias: usize,
+}
+
 fn definition(node: &NodeProto, opset: i64) -> Option<Definition> {
+    if node.op_type == "QLinearConv" && matches!(node.domain.as_str(), "" | "ai.onnx") {
+        let layer = Some(Layer { axis: 0, bias: 8 });
+        let attributes = node.attribute.clone();
+        let definition = Definition {
+            operator: "Conv",
+            plain: vec![],
+            quantized: vec![0, 3],
+            scale: 6,
+            layer,
+            attributes,
+        };
+        return definition.if_whole(node);
+    }
     if node.domain != "com.microsoft" || number(node, "channels_last").unwrap_or(0) != 0 {
         return None;
     }
@@ -98,49 +123,58 @@ fn definition(node: &NodeProto, opset: i64) -> Option<Definition> {
         "QGemm" => return gemm(node),
         _ => return None,
     };
-    let is_given = |place: &usize| node.input.get(*place).is_some_and(|input| !input.is_empty());
-    let scales = quantized.iter().map(|place| place + 1).chain([scale]);
-    let is_whole = plain.iter().copied().chain(quantized.iter().copied()).chain(scales).all(|x| is_given(&x));
-    let is_whole = is_whole && !quantized.is_empty() && node.output.len() == 1;
-    is_whole.then_some(Definition { operator, plain, quantized, scale, attributes })
+    (!quantized.is_empty()).then_some(())?;
+    Definition { operator, plain, quantized, scale, layer: None, attributes }.if_whole(node)
 }
 
-/// The bias is of 32 bits, its scale the product of the others: it is added before `alpha` scales the sum.
+/// The bias is added before `alpha` scales the sum. The scale of the output may be missing: then it is not quantized.
 fn gemm(node: &NodeProto) -> Option<Definition> {
-    let is_given = |place: usize| node.input.get(place).is_some_and(|input| !input.is_empty());
-    let is_whole = [0, 1, 3, 4].into_iter().all(is_given) && node.output.len() == 1;
+    let is_whole = [0, 1, 3, 4].into_iter().all(|place| is_given(node, place)) && node.output.len() == 1;
     let names = ["alpha", "transA", "transB"];
     let kept = node.attribute.iter().filter(|attribute| names.contains(&attribute.name.as_str()));
     let mut attributes: Vec<AttributeProto> = kept.cloned().collect();
     let beta = attributes.iter().find(|attribute| attribute.name == "alpha").cloned();
     attributes.extend(beta.map(|alpha| AttributeProto { name: "beta".into(), ..alpha }));
+    // Scales of a matrix' columns, of its rows where it is transposed.
+    let axis = if number(node, "transB").unwrap_or(0) == 0 { 1 } else { 0 };
+    let layer = Some(Layer { axis, bias: 6 });
     let definition =
-        Definition { operator: "Gemm", plain: vec![], quantized: vec![0, 3], scale: 7, attributes };
+        Definition { operator: "Gemm", plain: vec![], quantized: vec![0, 3], scale: 7, layer, attributes };
     is_whole.then_some(definition)
 }
 
+fn is_given(node: &NodeProto, place: usize) -> bool {
+    node.input.get(place).is_some_and(|input| !input.is_empty())
+}
+
 impl Definition {
+    /// The definition, if all that it takes is given.
+    fn if_whole(self, node: &NodeProto) -> Option<Self> {
+        let scales = self.quantized.iter().map(|place| place + 1).chain([self.scale]);
+        let mut places = self.plain.iter().chain(&self.quantized).copied().chain(scales);
+        let is_whole = places.all(|place| is_given(node, place)) && node.output.len() == 1;
+        is_whole.then_some(self)
+    }
+
     fn nodes(self, given: &NodeProto) -> Vec<NodeProto> {
         let input = |place: usize| given.input.get(place).map(String::as_str).unwrap_or_default();
         let output = given.output.first().map(String::as_str).unwrap_or_default();
         let name = |part: &str| format!("dunlin/{output}/{part}");
         let mut nodes = Vec::new();
         let mut operands: Vec<String> = self.plain.iter().map(|place| input(*place).to_owned()).collect();
-        let is_gemm = self.operator == "Gemm";
         for place in &self.quantized {
             let value = name(&format!("value_{place}"));
-            // Scales of a matrix' columns, of its rows where it is transposed.
-            let axis = if number(given, "transB").unwrap_or(0) == 0 { 1 } else { 0 };
-            let attributes = if is_gemm && *place == 3 { vec![int("axis", axis)] } else { vec![] };
+            let layer = self.layer.as_ref().filter(|_| *place == 3);
+            let attributes = layer.map(|layer| int("axis", layer.axis)).into_iter().collect();
             let inputs = [input(*place), input(place + 1), input(place + 2)];
             nodes.push(node("DequantizeLinear", &inputs, &value, attributes));
             operands.push(value);
         }
-        if is_gemm && !input(6).is_empty() {
-            let (scale, bias) = (name("scale"), name("bias"));
+        if let Some(bias) = self.layer.map(|layer| input(layer.bias)).filter(|bias| !bias.is_empty()) {
+            let (scale, value) = (name("scale"), name("bias"));
             nodes.push(node("Mul", &[input(1), input(4)], &scale, vec![]));
-            nodes.push(node("DequantizeLinear", &[input(6), &scale], &bias, vec![int("axis", -1)]));
-            operands.push(bias);
+            nodes.push(node("DequantizeLinear", &[bias, &scale], &value, vec![int("axis", -1)]));
+            operands.push(value);
         }
         let operands: Vec<&str> = operands.iter().map(String::as_str).collect();
         if input(self.scale).is_empty() {

@@ -10,6 +10,7 @@ use tract_onnx::pb;
 #[derive(Clone, Copy)]
 enum Kind {
     Model,
+    Function,
     Graph,
     Node,
     Attribute,
@@ -28,17 +29,25 @@ enum Field {
 /// Graphs inside each other that are walked; deeper ones are refused later.
 const MAX_DEPTH: usize = 64;
 
-/// Bytes that the model will take; files that are cut off or no protobuf weigh what was walked of them.
-pub fn weight(onnx: &[u8]) -> u64 {
-    weigh(Kind::Model, onnx, 0)
+/// Bytes that the model will take, told no further than beyond `most`; files that are cut off or no protobuf weigh what was
+/// walked of them.
+pub fn weight(onnx: &[u8], most: u64) -> u64 {
+    weigh(Kind::Model, onnx, 0, most)
 }
 
-fn weigh(kind: Kind, mut bytes: &[u8], depth: usize) -> u64 {
+/// Bytes that a function will take.
+pub fn of_function(message: &[u8]) -> u64 {
+    weigh(Kind::Function, message, 0, u64::MAX)
+}
+
+fn weigh(kind: Kind, mut bytes: &[u8], depth: usize, most: u64) -> u64 {
     let mut sum = kind.size();
-    while let Some((tag, payload)) = next(&mut bytes) {
+    while sum <= most
+        && let Some((tag, payload)) = next(&mut bytes)
+    {
         let more = match (payload, kind.field(tag)) {
             (Some(payload), Some(Field::Message(kind))) if depth < MAX_DEPTH => {
-                weigh(kind, payload, depth + 1)
+                weigh(kind, payload, depth + 1, most - sum)
             }
             (Some(payload), Some(Field::Leaf(each, times))) => each as u64 + times * payload.len() as u64,
             // A number that is not packed with others.
@@ -54,6 +63,7 @@ impl Kind {
     fn size(self) -> u64 {
         let size = match self {
             Kind::Model => size_of::<pb::ModelProto>(),
+            Kind::Function => size_of::<pb::FunctionProto>(),
             Kind::Graph => size_of::<pb::GraphProto>(),
             Kind::Node => size_of::<pb::NodeProto>(),
             Kind::Attribute => size_of::<pb::AttributeProto>(),
@@ -74,15 +84,16 @@ impl Kind {
         const STRANGE: Field = Field::Leaf(1024, 128);
         Some(match (self, tag) {
             (Kind::Model, 7) | (Kind::Attribute, 6 | 11) => Field::Message(Kind::Graph),
-            (Kind::Graph, 1) => Field::Message(Kind::Node),
-            (Kind::Node, 5) => Field::Message(Kind::Attribute),
+            (Kind::Model, 25) => Field::Message(Kind::Function),
+            (Kind::Graph, 1) | (Kind::Function, 7) => Field::Message(Kind::Node),
+            (Kind::Node, 5) | (Kind::Function, 11) => Field::Message(Kind::Attribute),
             (Kind::Graph, 5) | (Kind::Attribute, 5 | 10) => Field::Message(Kind::Tensor),
             (Kind::Graph, 11..=13) => Field::Message(Kind::Value),
             (Kind::Attribute, 8) | (Kind::Tensor, 1 | 5 | 7 | 11) => NUMBERS,
             (Kind::Value, 2) => TYPE,
-            (Kind::Model, 8 | 14) | (Kind::Tensor, 13) => PAIR,
-            (Kind::Model, 20 | 25) | (Kind::Graph, 14 | 15) | (Kind::Attribute, 15 | 22 | 23) => STRANGE,
-            (Kind::Model | Kind::Graph | Kind::Value, 1..=10)
+            (Kind::Model, 8 | 14) | (Kind::Function, 9) | (Kind::Tensor, 13) => PAIR,
+            (Kind::Model, 20) | (Kind::Graph, 14 | 15) | (Kind::Attribute, 15 | 22 | 23) => STRANGE,
+            (Kind::Model | Kind::Function | Kind::Graph | Kind::Value, 1..=10)
             | (Kind::Node, 1..=7)
             | (Kind::Attribute, 1..=13)
             | (Kind::Tensor, 2..=12) => TEXT,
@@ -132,6 +143,8 @@ mod tests {
 
     use super::*;
 
+    const MANY: u64 = u64::MAX;
+
     fn model(nodes: usize) -> Vec<u8> {
         let graph = pb::GraphProto { node: vec![pb::NodeProto::default(); nodes], ..Default::default() };
         pb::ModelProto { graph: Some(graph), ..Default::default() }.encode_to_vec()
@@ -139,8 +152,15 @@ mod tests {
 
     #[test]
     fn an_empty_node_weighs_what_it_takes_in_memory() {
-        let (one, many) = (weight(&model(1)), weight(&model(1001)));
+        let (one, many) = (weight(&model(1), MANY), weight(&model(1001), MANY));
         assert_eq!(many - one, 1000 * size_of::<pb::NodeProto>() as u64);
+    }
+
+    #[test]
+    fn what_is_too_heavy_is_not_weighed_to_its_end() {
+        let most = 1 << 20;
+        let found = weight(&model(1_000_000), most);
+        assert!((most..2 * most).contains(&found), "{found}");
     }
 
     #[test]
@@ -148,13 +168,13 @@ mod tests {
         let raw = pb::TensorProto { raw_data: vec![0; 100_000], ..Default::default() };
         let graph = pb::GraphProto { initializer: vec![raw], ..Default::default() };
         let onnx = pb::ModelProto { graph: Some(graph), ..Default::default() }.encode_to_vec();
-        assert!((100_000..110_000).contains(&weight(&onnx)));
+        assert!((100_000..110_000).contains(&weight(&onnx, MANY)));
     }
 
     proptest! {
         #[test]
         fn any_bytes_are_weighed(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
-            weight(&bytes);
+            weight(&bytes, MANY);
         }
     }
 }

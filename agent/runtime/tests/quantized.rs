@@ -107,3 +107,92 @@ fn quantized_operators_without_their_inputs_are_refused() {
         assert!(refused.contains(operator), "{refused}");
     }
 }
+
+/// Steps of a half from -1 to 1.5, with the zero point at 2.
+fn in_steps(graph: Graph, from: &str, to: &str) -> Graph {
+    let q = format!("{to}_q");
+    graph.node("QuantizeLinear", &[from, "half", "two"], &[&q], &[]).node(
+        "DequantizeLinear",
+        &[&q, "half", "two"],
+        &[to],
+        &[],
+    )
+}
+
+fn pictures() -> Graph {
+    Graph::new(17)
+        .input("x", DataType::Float, &[1, 1, 1, 6])
+        .floats("half", &[], &[0.5])
+        .bytes("two", 21, &[], &[2])
+        .floats("w", &[2, 1, 1, 1], &[1.0, -1.0])
+}
+
+#[test]
+fn a_layer_between_quantizations_gives_whole_steps() {
+    let x = || TensorData::Fp32(vec![-7.0, -0.76, 0.25, 0.26, 0.75, 9.0]);
+    let shape = [1, 1, 1, 6];
+    // 4 bits without a sign: 0 to 15 about the zero point 2.
+    let both = [-1.0, -1.0, 0.0, 0.5, 1.0, 6.5, 6.5, 1.0, 0.0, -0.5, -1.0, -1.0];
+    let layer = |graph: Graph| graph.node("Conv", &["x", "w"], &["c"], &[]);
+    let onnx = in_steps(layer(pictures()), "c", "y").onnx(&["y"]);
+    assert_eq!(run(&onnx, &shape, x()), Ok(TensorData::Fp32(both.to_vec())));
+
+    // An activation before the steps bounds what they are of.
+    let graph = layer(pictures()).node("Relu", &["c"], &["r"], &[]);
+    let onnx = in_steps(graph, "r", "y").onnx(&["y"]);
+    assert_eq!(run(&onnx, &shape, x()), Ok(TensorData::Fp32(both.map(|x: f32| x.max(0.0)).to_vec())));
+
+    // What comes after them stays after them: a third is no whole step.
+    let graph = in_steps(layer(pictures()), "c", "s").floats("third", &[], &[1.0 / 3.0]);
+    let onnx = graph.node("Mul", &["s", "third"], &["y"], &[]).onnx(&["y"]);
+    assert_eq!(run(&onnx, &shape, x()), Ok(TensorData::Fp32(both.map(|x| x * (1.0 / 3.0)).to_vec())));
+}
+
+#[test]
+fn a_quantized_value_that_others_read_is_given_too() {
+    let graph = pictures().node("Conv", &["x", "w"], &["c"], &[]);
+    let graph = in_steps(graph, "c", "y").node("Cast", &["y_q"], &["whole"], &[int("to", 7)]);
+    let model = Model::load(&graph.onnx(&["y", "whole"]), None).unwrap();
+    let x = TensorData::Fp32(vec![-7.0, -0.76, 0.25, 0.26, 0.75, 9.0]);
+    let input = Tensor { name: "x".into(), shape: vec![1, 1, 1, 6], data: x };
+    let found = model.run(&[input]).unwrap();
+    let TensorData::Fp32(steps) = &found[0].data else { panic!("{:?}", found[0]) };
+    let TensorData::Int64(whole) = &found[1].data else { panic!("{:?}", found[1]) };
+    assert_eq!(whole[..6], [0, 0, 2, 3, 4, 15]);
+    for (step, whole) in steps.iter().zip(whole) {
+        assert_eq!(*step, (*whole as f32 - 2.0) * 0.5);
+    }
+}
+
+#[test]
+fn scales_that_differ_stay_apart() {
+    let graph = pictures()
+        .floats("one", &[], &[1.0])
+        .node("QuantizeLinear", &["x", "half", "two"], &["q"], &[])
+        .node("DequantizeLinear", &["q", "one", "two"], &["y"], &[]);
+    let x = TensorData::Fp32(vec![-7.0, -0.76, 0.25, 0.26, 0.75, 9.0]);
+    let found = run(&graph.onnx(&["y"]), &[1, 1, 1, 6], x);
+    assert_eq!(found, Ok(TensorData::Fp32(vec![-2.0, -2.0, 0.0, 1.0, 2.0, 13.0])));
+}
+
+#[test]
+fn a_quantized_convolution_has_a_scale_for_each_filter_and_a_bias_of_their_products() {
+    let onnx = Graph::new(17)
+        .input("x", DataType::Uint8, &[1, 1, 1, 3])
+        .floats("half", &[], &[0.5])
+        .bytes("ten", DataType::Uint8 as i32, &[], &[10])
+        .bytes("w", DataType::Int8 as i32, &[2, 1, 1, 1], &[2, 0xff])
+        .floats("scales", &[2], &[1.0, 2.0])
+        .bytes("zeros", DataType::Int8 as i32, &[2], &[0, 0])
+        .bytes("bias", DataType::Int32 as i32, &[2], &[4, 0, 0, 0, 0xff, 0xff, 0xff, 0xff])
+        .node(
+            "QLinearConv",
+            &["x", "half", "ten", "w", "scales", "zeros", "half", "ten", "bias"],
+            &["y"],
+            &[],
+        )
+        .onnx(&["y"]);
+    // (x − 10)/2 · (2, −2) + (2, −1), in halves from 10 on
+    let found = run(&onnx, &[1, 1, 1, 3], TensorData::Uint8(vec![10, 11, 200]));
+    assert_eq!(found, Ok(TensorData::Uint8(vec![14, 16, 255, 8, 6, 0])));
+}

@@ -11,6 +11,7 @@ use tract_onnx::tract_core::ops::nn::DataFormat;
 use tract_onnx::tract_hir::internal::*;
 
 use super::operator::{ChannelsLast, Kernel};
+use crate::steps;
 
 /// Whether a node is of a kind that layers begin with.
 pub(super) fn may_be_read(node: &TypedNode) -> bool {
@@ -55,12 +56,19 @@ pub(super) fn layer(model: &TypedModel, node: &TypedNode) -> TractResult<Option<
     while let [next] = model.outlet_successors(outlet) {
         let following = model.node(next.node);
         let after = OutletId::from(following.id);
-        let Some(op) = following.op_as::<TypedBinOp>().filter(|_| !model.outputs.contains(&outlet)) else {
+        let answers = model.outlet_fact(outlet)?;
+        if model.outputs.contains(&outlet) || model.outlet_fact(after)? != answers {
             break;
+        }
+        let is_taken_in = if let Some(bounds) = steps::settled(following) {
+            draft.settles(bounds)
+        } else if let Some(op) = following.op_as::<TypedBinOp>() {
+            let other = following.inputs[1 - next.slot];
+            draft.absorbs(op, answers, next.slot == 1, other, model.outlet_fact(other)?)?
+        } else {
+            false
         };
-        let (answers, other) = (model.outlet_fact(outlet)?, following.inputs[1 - next.slot]);
-        let is_kept = model.outlet_fact(after)? == answers;
-        if !is_kept || !draft.absorbs(op, answers, next.slot == 1, other, model.outlet_fact(other)?)? {
+        if !is_taken_in {
             break;
         }
         nodes.push(following.id);
@@ -152,7 +160,12 @@ pub(super) fn maxima(model: &TypedModel, node: &TypedNode) -> TractResult<Option
     };
     let window = window(&op.pool_spec, model.outlet_fact(node.inputs[0])?);
     let kernel = Arc::new(Kernel::Maxima { channels: op.pool_spec.input_channels });
-    Ok(window.map(|window| ChannelsLast { kernel, window: Some(window), bounds: Bounds::NONE }))
+    Ok(window.map(|window| ChannelsLast {
+        kernel,
+        window: Some(window),
+        bounds: Bounds::NONE,
+        spare: Arc::default(),
+    }))
 }
 
 /// A window over one or two axes after batch and channels, where their lengths are known.
@@ -214,6 +227,9 @@ impl Draft {
         fact: &TypedFact,
     ) -> TractResult<bool> {
         let op = &op.0;
+        if self.bounds.step != 0.0 {
+            return Ok(false);
+        }
         let is_bounded = self.bounds != Bounds::NONE;
         let Some(constant) = &fact.konst else {
             // What is smaller than the answers is spread over them: not by us.
@@ -254,6 +270,16 @@ impl Draft {
         Ok(true)
     }
 
+    /// Takes in what settles the answers to steps.
+    fn settles(&mut self, to: Bounds) -> bool {
+        let (low, high) = (self.bounds.low.max(to.low), self.bounds.high.min(to.high));
+        let fits = self.bounds.step == 0.0 && low <= high;
+        if fits {
+            self.bounds = Bounds { low, high, step: to.step };
+        }
+        fits
+    }
+
     fn finish(self, nodes: Vec<usize>) -> TractResult<Layer> {
         let plain = self.weights.try_as_plain_ram()?;
         let weights = plain.as_slice::<f32>()?;
@@ -268,7 +294,12 @@ impl Draft {
             Kernel::Dense(Filters::new(self.lengths, &self.bias, at)?)
         };
         let turns = self.window.is_some();
-        let operator = ChannelsLast { kernel: Arc::new(kernel), window: self.window, bounds: self.bounds };
+        let operator = ChannelsLast {
+            kernel: Arc::new(kernel),
+            window: self.window,
+            bounds: self.bounds,
+            spare: Arc::default(),
+        };
         Ok(Layer { input: self.input, added: self.added, operator, nodes, turns })
     }
 }

@@ -9,6 +9,8 @@ use tract_onnx::tract_core::ops::nn::Reduce;
 use tract_onnx::tract_hir::internal::*;
 
 use super::draft::{self, Layer};
+use super::operator::ChannelsLast;
+use super::spare::Spare;
 
 /// The graph with our layers.
 pub(super) fn rewrite(source: &TypedModel) -> TractResult<TypedModel> {
@@ -22,7 +24,8 @@ pub(super) fn rewrite(source: &TypedModel) -> TractResult<TypedModel> {
         }
     }
     let target = TypedModel { symbols: source.symbols.clone(), ..TypedModel::default() };
-    let mut rewriting = Rewriting { source, target, first: HashMap::new(), last: HashMap::new() };
+    let mut rewriting =
+        Rewriting { source, target, first: HashMap::new(), last: HashMap::new(), spare: Arc::default() };
     let unused =
         source.inputs.iter().map(|input| input.node).filter(|id| !order.contains(id)).collect::<Vec<_>>();
     for id in unused.into_iter().chain(order.iter().copied()) {
@@ -52,6 +55,7 @@ struct Rewriting<'a> {
     first: HashMap<OutletId, OutletId>,
     /// Those with channels last.
     last: HashMap<OutletId, OutletId>,
+    spare: Arc<Spare>,
 }
 
 impl Rewriting<'_> {
@@ -89,7 +93,8 @@ impl Rewriting<'_> {
         for outlet in [Some(layer.input), layer.added].into_iter().flatten() {
             inputs.push(if layer.turns { self.last(outlet)? } else { self.first(outlet)? });
         }
-        let made = self.target.wire_node(&self.source.node(id).name, layer.operator, &inputs)?[0];
+        let operator = ChannelsLast { spare: self.spare.clone(), ..layer.operator };
+        let made = self.target.wire_node(&self.source.node(id).name, operator, &inputs)?[0];
         let values = if layer.turns { &mut self.last } else { &mut self.first };
         values.insert(id.into(), made);
         Ok(())
@@ -128,7 +133,7 @@ impl Rewriting<'_> {
             _ => axis - 1,
         };
         if let Some(maxima) = draft::maxima(self.source, node)? {
-            return Ok(Some(Box::new(maxima)));
+            return Ok(Some(Box::new(ChannelsLast { spare: self.spare.clone(), ..maxima })));
         }
         if node.op_is::<ElementWiseOp>() || node.op_is::<TypedBinOp>() {
             return Ok(Some(node.op.clone()));

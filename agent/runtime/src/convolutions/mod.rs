@@ -3,7 +3,7 @@
 //! tract lays pictures out with their channels first and does the activation after a convolution in a pass of its own,
 //! for NaN's sake; ours want the channels last and heed NaN. In reading order: [`operator`] is the node that runs,
 //! [`draft`] reads one out of a graph with the normalisation, the sum and the bounds that follow, [`layout`] writes the
-//! graph anew with channels last from one such node to the next.
+//! graph anew with channels last from one such node to the next; [`spare`] keeps answers that were read for the next call.
 //!
 //! What is not read here stays with tract: groups that are neither one nor as many as channels, three axes, other types
 //! than single precision, weights or lengths that are not known beforehand (`docs/decisions/024-kernels-of-our-own.md`).
@@ -11,6 +11,7 @@
 mod draft;
 mod layout;
 mod operator;
+mod spare;
 
 use tract_onnx::tract_hir::internal::*;
 

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use dunlin_kernels::{Bounds, Filters, Taps, Window, pool};
 use tract_onnx::tract_hir::internal::*;
 
+use super::spare::Spare;
+
 /// What is done at each step of a window.
 #[derive(Debug)]
 pub(super) enum Kernel {
@@ -26,6 +28,8 @@ pub(super) struct ChannelsLast {
     /// Over inputs `[batch, (rows,) columns, channels]`; without one, each point of the input is a step.
     pub(super) window: Option<Window>,
     pub(super) bounds: Bounds,
+    /// Where answers are taken from; one for all layers of a network.
+    pub(super) spare: Arc<Spare>,
 }
 
 impl PartialEq for ChannelsLast {
@@ -88,7 +92,7 @@ impl EvalOp for ChannelsLast {
     op_out_of_plan!();
 
     fn eval(&self, _: &EvalContext, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
-        let mut output = dunlin_kernels::zeros(&self.output_shape(inputs[0].shape())?)?;
+        let mut output = self.spare.take(&self.output_shape(inputs[0].shape())?)?;
         if output.len() == 0 {
             return Ok(tvec![output.into_tvalue()]);
         }
@@ -112,6 +116,7 @@ impl EvalOp for ChannelsLast {
                 }
             }
         }
+        inputs.into_iter().for_each(|input| self.spare.give(input));
         Ok(tvec![output.into_tvalue()])
     }
 }

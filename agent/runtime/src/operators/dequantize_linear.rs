@@ -7,7 +7,7 @@ use tract_onnx::tract_hir::internal::*;
 
 use super::cast_to_narrow::round_to_bfloat16;
 use super::granularity::{Granularity, zero_points};
-use super::kernel::{Built, Kernel, Signature, built};
+use super::kernel::{self, Built, Kernel, Signature, built};
 use crate::narrow::NarrowType;
 
 #[derive(Debug)]
@@ -27,6 +27,22 @@ pub(super) fn build(_: &ParsingContext, node: &NodeProto) -> Built {
         None => None,
     };
     built(DequantizeLinear { granularity: Granularity::read(node)?, to, to_bfloat16 })
+}
+
+/// Whether a node takes the scale and the zero point of what another quantized, to give single precision again.
+pub(crate) fn undoes(model: &TypedModel, node: &TypedNode, quantizer: &TypedNode) -> bool {
+    let Some(op) = kernel::of::<DequantizeLinear>(node) else { return false };
+    let constant = |node: &TypedNode, place: usize| {
+        let fact = node.inputs.get(place).and_then(|outlet| model.outlet_fact(*outlet).ok());
+        fact.map(|fact| fact.konst.clone())
+    };
+    let is_same = |place: usize| match (constant(node, place), constant(quantizer, place)) {
+        (Some(Some(here)), Some(Some(there))) => here == there,
+        (None, None) => true,
+        _ => false,
+    };
+    let is_single = op.to.is_none_or(|to| to == f32::datum_type()) && !op.to_bfloat16;
+    is_single && is_same(1) && is_same(2)
 }
 
 impl Kernel for DequantizeLinear {

@@ -1,5 +1,6 @@
 //! What an operator of ours implements, and how tract sees it.
 
+use std::any::Any;
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::*;
 
 /// An operator: types and shapes out of types and shapes, tensors out of tensors.
-pub(crate) trait Kernel: Debug + Send + Sync + 'static {
+pub(crate) trait Kernel: Any + Debug + Send + Sync {
     /// ONNX name.
     fn name(&self) -> &'static str;
 
@@ -67,6 +68,12 @@ pub(crate) fn wire(
     inputs: &[OutletId],
 ) -> TractResult<TVec<OutletId>> {
     model.wire_node(name, Native(Arc::new(kernel)), inputs)
+}
+
+/// The kernel that a node runs, if it is of this kind.
+pub(crate) fn of<K: Kernel>(node: &TypedNode) -> Option<&K> {
+    let kernel: &dyn Any = &*node.op_as::<Native>()?.0;
+    kernel.downcast_ref()
 }
 
 /// Gives the outputs their types and shapes once those of all inputs are known, and the values of the deciding ones.

@@ -2,13 +2,14 @@
 //! place of an axis, or for each block along it. tract multiplies by the inverse of the scale, which rounds some x to
 //! the neighbour of what is right.
 
+use dunlin_kernels::Bounds;
 use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::{NodeProto, tensor_proto::DataType};
 use tract_onnx::tract_hir::internal::*;
 
 use super::cast_to_narrow::{carrier, round_to_bfloat16};
 use super::granularity::{Granularity, zero_points};
-use super::kernel::{Built, Kernel, Signature, built};
+use super::kernel::{self, Built, Kernel, Signature, built};
 use crate::narrow::{NarrowType, Rounding};
 
 /// Of the division.
@@ -80,6 +81,32 @@ pub(super) fn build(_: &ParsingContext, node: &NodeProto) -> Built {
         to: number("output_dtype")?.map(to).transpose()?,
         saturate: node.get_attr_opt::<i64>("saturate")?.unwrap_or(1) != 0,
     })
+}
+
+/// Whether a node quantizes.
+pub(crate) fn is_one(node: &TypedNode) -> bool {
+    kernel::of::<QuantizeLinear>(node).is_some()
+}
+
+/// What a node quantizes single precision to, as numbers before it: where one known scale is that of all, and the type is of
+/// whole numbers.
+pub(crate) fn bounds(model: &TypedModel, node: &TypedNode) -> TractResult<Option<Bounds>> {
+    let Some(op) = kernel::of::<QuantizeLinear>(node) else { return Ok(None) };
+    let facts = model.node_input_facts(node.id)?;
+    let is_single = op.precision.is_none_or(|precision| precision == Precision::Single)
+        && facts[..2].iter().all(|fact| fact.datum_type == f32::datum_type());
+    let Some((low, high)) = op.to(facts.get(2).map(|zero| zero.datum_type)).range()? else { return Ok(None) };
+    let (Some(step), zero) = (one(facts.get(1)), facts.get(2)) else { return Ok(None) };
+    let Some(zero) = zero.map_or(Some(0.0), |zero| one(Some(zero))) else { return Ok(None) };
+    let bounds = Bounds { low: (low - zero) * step, high: (high - zero) * step, step };
+    let is_plain = step.is_normal() && step > 0.0 && bounds.low.is_finite() && bounds.high.is_finite();
+    Ok((is_single && is_plain).then_some(bounds))
+}
+
+/// The one number of a constant.
+fn one(fact: Option<&&TypedFact>) -> Option<f32> {
+    let value = fact?.konst.as_ref().filter(|value| value.len() == 1)?;
+    value.cast_to_scalar::<f32>().ok()
 }
 
 impl QuantizeLinear {
