@@ -284,7 +284,7 @@ impl Convolution<'_> {
         self.store(simd, panel, 0, [total]);
     }
 
-    /// The sums within the bounds as answers of the steps from `from` on.
+    /// The sums as answers of the steps from `from` on.
     ///
     /// They go by way of memory: the compiler keeps in registers, in the loop before, only what is stored in a short one.
     #[inline(always)]
@@ -295,33 +295,47 @@ impl Convolution<'_> {
         from: usize,
         sums: [[S::f32s; V]; P],
     ) {
-        let (lanes, outputs) = (S::f32s::LEN, self.filters.outputs);
+        let lanes = S::f32s::LEN;
         for point in 0..P {
             for vector in 0..V {
                 sums[point][vector].store_slice(&mut self.tile[(point * V + vector) * lanes..][..lanes]);
             }
         }
-        // The last vector of the last panel may reach beyond the last filter.
-        let width = (V * lanes).min(outputs - panel.first);
-        for (point, sums) in self.tile.chunks_exact_mut(V * lanes).take(P).enumerate() {
-            let at = (from + point) * outputs + panel.first;
-            let added = self.added.map(|added| &added[at..][..width]);
-            let output = &mut self.output[at..][..width];
-            for first in (0..width).step_by(lanes) {
-                let sums = &mut sums[first..][..lanes];
-                let count = lanes.min(width - first);
-                if let Some(added) = added {
-                    for (sum, added) in sums.iter_mut().zip(&added[first..][..count]) {
-                        *sum += added;
+        self.settle(simd, panel, from, P);
+    }
+
+    /// The tile of this many steps, settled, as their answers. One function for tiles of every size: inlined in each, it
+    /// would push the sums out of the registers.
+    #[inline(always)]
+    fn settle<S: Simd>(&mut self, simd: S, panel: &Panel, from: usize, steps: usize) {
+        let each = panel.vectors * S::f32s::LEN;
+        simd.vectorize(
+            #[inline(always)]
+            || {
+                let (lanes, outputs) = (S::f32s::LEN, self.filters.outputs);
+                // The last vector of the last panel may reach beyond the last filter.
+                let width = each.min(outputs - panel.first);
+                for (step, sums) in self.tile.chunks_exact_mut(each).take(steps).enumerate() {
+                    let at = (from + step) * outputs + panel.first;
+                    let added = self.added.map(|added| &added[at..][..width]);
+                    let output = &mut self.output[at..][..width];
+                    for first in (0..width).step_by(lanes) {
+                        let sums = &mut sums[first..][..lanes];
+                        let count = lanes.min(width - first);
+                        if let Some(added) = added {
+                            for (sum, added) in sums.iter_mut().zip(&added[first..][..count]) {
+                                *sum += added;
+                            }
+                        }
+                        let answer = self.bounds.answers(simd, S::f32s::from_slice(simd, sums));
+                        if count == lanes {
+                            answer.store_slice(&mut output[first..][..lanes]);
+                        } else {
+                            output[first..].copy_from_slice(&answer.as_slice()[..count]);
+                        }
                     }
                 }
-                let answer = self.bounds.answers(simd, S::f32s::from_slice(simd, sums));
-                if count == lanes {
-                    answer.store_slice(&mut output[first..][..lanes]);
-                } else {
-                    output[first..].copy_from_slice(&answer.as_slice()[..count]);
-                }
-            }
-        }
+            },
+        );
     }
 }
