@@ -7,7 +7,7 @@ use fearless_simd::{Simd, SimdBase, SimdFloat};
 
 use crate::machine::{Work, dispatch, lanes};
 use crate::window::padded;
-use crate::{Bounds, Mismatch, Window};
+use crate::{Added, Bounds, Mismatch, Window};
 
 /// Numbers of the picture that are kept near while all panels go over them: half of a small processor's second cache.
 const NEAR: usize = 32 * 1024;
@@ -82,13 +82,13 @@ impl Filters {
     }
 
     /// Answers for a picture `[rows, columns, inputs]`, as `[rows, columns, outputs]` of the window's steps. `added` is
-    /// added to them before they are cut to the bounds.
+    /// added to them before they are settled.
     pub fn convolve(
         &self,
         window: &Window,
         bounds: Bounds,
         input: &[f32],
-        added: Option<&[f32]>,
+        added: Option<Added<'_>>,
         output: &mut [f32],
     ) -> Result<(), Mismatch> {
         let [rows, columns] = window.output().ok_or(Mismatch)?;
@@ -96,7 +96,7 @@ impl Filters {
         if window.taps() != Some(self.taps)
             || input.len() != window.input[0] * window.input[1] * self.inputs
             || output.len() != count
-            || added.is_some_and(|added| added.len() != count)
+            || added.is_some_and(|added| added.numbers.len() != count)
         {
             return Err(Mismatch);
         }
@@ -147,7 +147,7 @@ struct Convolution<'a> {
     run: usize,
     bounds: Bounds,
     input: &'a [f32],
-    added: Option<&'a [f32]>,
+    added: Option<Added<'a>>,
     output: &'a mut [f32],
     /// The sums of a tile.
     tile: [f32; TILE],
@@ -317,12 +317,15 @@ impl Convolution<'_> {
                 let width = each.min(outputs - panel.first);
                 for (step, sums) in self.tile.chunks_exact_mut(each).take(steps).enumerate() {
                     let at = (from + step) * outputs + panel.first;
-                    let added = self.added.map(|added| &added[at..][..width]);
+                    let added = self.added.map(|added| (added.before, &added.numbers[at..][..width]));
                     let output = &mut self.output[at..][..width];
                     for first in (0..width).step_by(lanes) {
                         let sums = &mut sums[first..][..lanes];
                         let count = lanes.min(width - first);
-                        if let Some(added) = added {
+                        if let Some((before, added)) = added {
+                            if before != Bounds::NONE {
+                                before.answers(simd, S::f32s::from_slice(simd, sums)).store_slice(sums);
+                            }
                             for (sum, added) in sums.iter_mut().zip(&added[first..][..count]) {
                                 *sum += added;
                             }

@@ -45,6 +45,15 @@ impl std::fmt::Display for Mismatch {
 
 impl std::error::Error for Mismatch {}
 
+/// What is added to answers, which are settled before.
+#[derive(Debug, Clone, Copy)]
+pub struct Added<'a> {
+    /// What answers are settled to first.
+    pub before: Bounds,
+    /// As many numbers as answers.
+    pub numbers: &'a [f32],
+}
+
 /// What answers are settled to: an activation such as ReLU or ReLU6, and the steps of a quantized tensor. NaN stays NaN.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bounds {

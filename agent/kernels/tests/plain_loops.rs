@@ -1,7 +1,7 @@
 //! Against loops that follow the definitions.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
-use dunlin_kernels::{Bounds, Filters, Mismatch, Taps, Window, pool};
+use dunlin_kernels::{Added, Bounds, Filters, Mismatch, Taps, Window, pool};
 use proptest::prelude::*;
 
 /// Numbers of a kernel's size and a picture's, larger ones rarely met but wider than every vector.
@@ -91,7 +91,8 @@ proptest! {
         }
         let filters = Filters::new([outputs, taps, inputs], &bias, at).unwrap();
         let mut found = vec![f32::NAN; steps * outputs];
-        filters.convolve(&window, bounds, &x, added.as_deref(), &mut found).unwrap();
+        let added = added.as_deref().map(|numbers| Added { before: Bounds::NONE, numbers });
+        filters.convolve(&window, bounds, &x, added, &mut found).unwrap();
         assert_near(&found, &wanted, bounds);
     }
 
@@ -143,6 +144,26 @@ fn a_kernel_of_many_numbers_is_summed_group_by_group() {
     let kernels = Taps::new([1, 35], &[0.0], |_, tap| taps[tap]).unwrap();
     kernels.convolve(&window, Bounds::NONE, &x, &mut found).unwrap();
     assert_near(&found, &wanted, Bounds::NONE);
+}
+
+#[test]
+fn answers_are_settled_before_something_is_added_too() {
+    for channels in [1, 7, 16, 50] {
+        let filters =
+            Filters::new([channels, 1, 1], &vec![0.0; channels], |output, _, _| output as f32).unwrap();
+        let numbers = vec![0.25; 2 * channels];
+        let added = Added { before: Bounds { low: -3.0, high: 8.0, step: 2.0 }, numbers: &numbers };
+        let mut found = vec![f32::NAN; 2 * channels];
+        let bounds = Bounds { low: f32::NEG_INFINITY, high: 6.0, step: 0.0 };
+        filters.convolve(&Window::of_points(2), bounds, &[1.1, -1.1], Some(added), &mut found).unwrap();
+        let wanted = |output: usize, x: f32| {
+            let settled = ((output as f32 * x).clamp(-3.0, 8.0) / 2.0).round_ties_even() * 2.0;
+            (settled + 0.25).min(6.0)
+        };
+        let wanted: Vec<f32> =
+            [1.1, -1.1].iter().flat_map(|x| (0..channels).map(move |o| wanted(o, *x))).collect();
+        assert_eq!(found, wanted, "{channels}");
+    }
 }
 
 #[test]

@@ -17,6 +17,7 @@ mod bounds;
 mod branches;
 mod convert;
 mod convolutions;
+mod direct;
 pub mod error;
 mod flex_attention;
 mod functions;

@@ -21,6 +21,8 @@ pub struct Model {
     plan: Plan,
     spec: Arc<ModelSpec>,
     axes: Arc<Axes>,
+    /// Whether no call can panic, so that it needs no guard.
+    is_safe: bool,
     /// Whether the engine gave up on inputs without elements. Each time costs a thread, so it gets none again.
     gave_up_on_empty: Arc<AtomicBool>,
 }
@@ -47,17 +49,17 @@ impl Model {
             return Err(LoadError::Unsupported { nodes: unsupported });
         }
         let mut found = spec::infer(&read)?;
-        let (plan, axes) = match prepare(read) {
-            Ok(Prepared { plan, axes }) => {
+        let (plan, axes, is_safe) = match prepare(read) {
+            Ok(Prepared { plan, axes, is_safe }) => {
                 refine_outputs(&plan, &mut found)?;
-                (Plan::Ready(plan), axes)
+                (Plan::Ready(plan), axes, is_safe)
             }
             Err(error @ LoadError::Engine { .. }) if Late::may_help(&found) => {
                 // Read once more rather than kept: most models never come here.
                 let again = rewrite::lowered(proto::read(onnx)?)?;
                 let axes = rewrite::axes(&again, Naming::Kept);
                 let Some(late) = Late::new(again, &found) else { return Err(error) };
-                (Plan::Late(Arc::new(late)), axes)
+                (Plan::Late(Arc::new(late)), axes, false)
             }
             Err(error) => return Err(error),
         };
@@ -68,7 +70,8 @@ impl Model {
             }
             None => found,
         };
-        Ok(Self { plan, spec: Arc::new(spec), axes: Arc::new(axes), gave_up_on_empty: Arc::default() })
+        let (spec, axes) = (Arc::new(spec), Arc::new(axes));
+        Ok(Self { plan, spec, axes, is_safe, gave_up_on_empty: Arc::default() })
     }
 
     /// What the model takes and gives.
@@ -117,10 +120,14 @@ impl Model {
             let outputs = plan.run(values.into_iter().map(IntoTValue::into_tvalue).collect())?;
             Ok(outputs.into_iter().map(IntoTensor::into_tensor).collect())
         };
-        let outputs = guarded(run).map_err(|reason| {
-            self.gave_up_on_empty.fetch_or(is_empty, Ordering::Relaxed);
-            failed(&reason)
-        })?;
+        let outputs = if self.is_safe && !is_empty {
+            run()
+        } else {
+            guarded(run).map_err(|reason| {
+                self.gave_up_on_empty.fetch_or(is_empty, Ordering::Relaxed);
+                failed(&reason)
+            })?
+        };
         let outputs = outputs.map_err(|error| failed(&chain(&error)))?;
         let named = outputs.iter().zip(&self.spec.outputs);
         named

@@ -10,7 +10,7 @@ use tract_onnx::tract_hir::internal::{
 
 use crate::error::LoadError;
 use crate::rewrite::{self, Axes, Naming};
-use crate::{bounds, branches, convolutions, guard::guarded, loops, operators, steps};
+use crate::{bounds, branches, convolutions, direct, guard::guarded, loops, operators, steps};
 
 /// Most changes that simplify a graph: so many, and more for each of its nodes. A stopped graph is right, if slower.
 const LEAST_CHANGES: usize = 1000;
@@ -22,6 +22,8 @@ pub struct Prepared {
     pub plan: Arc<TypedRunnableModel>,
     /// The symbols of its inputs' free dimensions.
     pub axes: Axes,
+    /// Whether it cannot panic.
+    pub is_safe: bool,
 }
 
 /// Prepares a graph. If the names that its free dimensions have do not allow it, all first ones are the batch.
@@ -57,7 +59,7 @@ pub fn plan(mut model: pb::ModelProto, axes: Axes) -> Result<Prepared, LoadError
         bounds::check(&mut graph, &model)?;
         let mut graph = graph.into_typed().map_err(failed)?;
         steps::pair(&mut graph).map_err(failed)?;
-        let mut graph = convolutions::replace(graph).map_err(failed)?;
+        convolutions::replace(&mut graph).map_err(failed)?;
         declutter(&mut graph).map_err(failed)?;
         operators::missing::keep(&mut graph).map_err(failed)?;
         bounds::check_typed(&graph)?;
@@ -67,7 +69,9 @@ pub fn plan(mut model: pb::ModelProto, axes: Axes) -> Result<Prepared, LoadError
         graph.optimize().map_err(failed)?;
         graph.into_runnable_with_options(&RunOptions::default()).map_err(failed)
     });
-    Ok(Prepared { plan: plan.map_err(engine)??, axes })
+    let plan = plan.map_err(engine)??;
+    let is_safe = direct::is_safe(plan.model());
+    Ok(Prepared { plan, axes, is_safe })
 }
 
 /// Simplifies a graph. A few of them the engine would change to and fro without an end.

@@ -37,6 +37,23 @@ fn what_is_used_elsewhere_too_is_not_folded_away() {
 }
 
 #[test]
+fn a_sum_of_two_layers_is_taken_in_by_one_of_them() {
+    // As where a residual network changes its width.
+    let graph = doubled()
+        .floats("v", &[2, 1, 1, 1], &[1.0, 3.0])
+        .node("Conv", &["x", "v"], &["d"], &[])
+        .node("Relu", &["d"], &["r"], &[]);
+    let x = [1.0, 2.0, 3.0, -4.0];
+    for (one, other) in [("c", "r"), ("r", "c"), ("c", "d")] {
+        let graph = graph.clone().node("Add", &[one, other], &["s"], &[]).node("Relu", &["s"], &["y"], &[]);
+        let bounded = |x: f32| if other == "d" { x } else { x.max(0.0) };
+        let sum = |(c, d): (f32, f32)| x.map(|x| (c * x + bounded(d * x)).max(0.0));
+        let wanted = [sum((2.0, 1.0)), sum((-2.0, 3.0))].concat();
+        assert_eq!(run(graph, &["y"], &[1, 1, 2, 2], &x)[0], wanted, "{one} + {other}");
+    }
+}
+
+#[test]
 fn bounds_in_the_wrong_order_stay_apart() {
     let graph = doubled()
         .floats("five", &[], &[5.0])

@@ -1,5 +1,6 @@
 //! Reads a layer out of a graph: a convolution or a product with known weights, and what follows it alone.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use dunlin_kernels::{Bounds, Filters, Taps, Window};
@@ -44,12 +45,18 @@ struct Draft {
     /// What each output channel's weights are multiplied by.
     scale: Vec<f32>,
     bias: Vec<f32>,
+    /// What answers are settled to before something is added to them.
+    before: Bounds,
     added: Option<OutletId>,
     bounds: Bounds,
 }
 
-/// The layer that begins with this node.
-pub(super) fn layer(model: &TypedModel, node: &TypedNode) -> TractResult<Option<Layer>> {
+/// The layer that begins with this node, without what is inside of others already.
+pub(super) fn layer(
+    model: &TypedModel,
+    node: &TypedNode,
+    inside: &HashSet<usize>,
+) -> TractResult<Option<Layer>> {
     let Some(mut draft) = convolution(model, node)?.or(product(model, node)?) else { return Ok(None) };
     let mut nodes = vec![node.id];
     let mut outlet = OutletId::from(node.id);
@@ -57,7 +64,8 @@ pub(super) fn layer(model: &TypedModel, node: &TypedNode) -> TractResult<Option<
         let following = model.node(next.node);
         let after = OutletId::from(following.id);
         let answers = model.outlet_fact(outlet)?;
-        if model.outputs.contains(&outlet) || model.outlet_fact(after)? != answers {
+        let is_ended = model.outputs.contains(&outlet) || inside.contains(&following.id);
+        if is_ended || model.outlet_fact(after)? != answers {
             break;
         }
         let is_taken_in = if let Some(bounds) = steps::settled(following) {
@@ -105,6 +113,7 @@ fn convolution(model: &TypedModel, node: &TypedNode) -> TractResult<Option<Draft
         steps: [mixed * taps, 1, taps],
         scale: vec![1.0; outputs],
         bias,
+        before: Bounds::NONE,
         added: None,
         bounds: Bounds::NONE,
     }))
@@ -148,6 +157,7 @@ fn product(model: &TypedModel, node: &TypedNode) -> TractResult<Option<Draft>> {
         steps: if inner == 0 { [1, 0, outputs] } else { [inputs, 0, 1] },
         scale: vec![1.0; outputs],
         bias: vec![0.0; outputs],
+        before: Bounds::NONE,
         added: None,
         bounds: Bounds::NONE,
     }))
@@ -163,6 +173,7 @@ pub(super) fn maxima(model: &TypedModel, node: &TypedNode) -> TractResult<Option
     Ok(window.map(|window| ChannelsLast {
         kernel,
         window: Some(window),
+        before: Bounds::NONE,
         bounds: Bounds::NONE,
         spare: Arc::default(),
     }))
@@ -227,18 +238,19 @@ impl Draft {
         fact: &TypedFact,
     ) -> TractResult<bool> {
         let op = &op.0;
+        let Some(constant) = &fact.konst else {
+            // What is smaller than the answers is spread over them: not by us.
+            let is_added = op.is::<Add>() && fact == answers && self.added.is_none() && !self.depthwise;
+            if is_added {
+                self.added = Some(other);
+                self.before = std::mem::replace(&mut self.bounds, Bounds::NONE);
+            }
+            return Ok(is_added);
+        };
         if self.bounds.step != 0.0 {
             return Ok(false);
         }
         let is_bounded = self.bounds != Bounds::NONE;
-        let Some(constant) = &fact.konst else {
-            // What is smaller than the answers is spread over them: not by us.
-            if op.is::<Add>() && fact == answers && self.added.is_none() && !is_bounded && !self.depthwise {
-                self.added = Some(other);
-                return Ok(true);
-            }
-            return Ok(false);
-        };
         let Some(values) = spread(constant, self.axis, self.bias.len())? else { return Ok(false) };
         let uniform = values.iter().all(|value| *value == values[0]).then_some(values[0]);
         match uniform {
@@ -297,6 +309,7 @@ impl Draft {
         let operator = ChannelsLast {
             kernel: Arc::new(kernel),
             window: self.window,
+            before: self.before,
             bounds: self.bounds,
             spare: Arc::default(),
         };

@@ -18,7 +18,7 @@ pub(super) fn rewrite(source: &TypedModel) -> TractResult<TypedModel> {
     // By the node that a layer ends with: what it adds is there only then.
     let (mut layers, mut inside) = (HashMap::new(), HashSet::new());
     for node in order.iter().map(|id| source.node(*id)) {
-        if let Some(layer) = draft::layer(source, node)? {
+        if let Some(layer) = draft::layer(source, node, &inside)? {
             inside.extend(layer.nodes.iter().copied());
             layers.extend(layer.nodes.last().copied().map(|last| (last, layer)));
         }

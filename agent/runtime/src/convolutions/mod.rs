@@ -15,11 +15,21 @@ mod spare;
 
 use tract_onnx::tract_hir::internal::*;
 
-/// The graph with our kernels in it, where the processor has vectors for them.
-pub(crate) fn replace(mut model: TypedModel) -> TractResult<TypedModel> {
+/// Puts our kernels into the graph, where the processor has vectors for them. What cannot be written anew stays as it is.
+pub(crate) fn replace(model: &mut TypedModel) -> TractResult<()> {
     if !dunlin_kernels::is_vectorised() || !model.nodes.iter().any(draft::may_be_read) {
-        return Ok(model);
+        return Ok(());
     }
     model.prop_consts()?;
-    layout::rewrite(&model)
+    let rewritten = layout::rewrite(model);
+    debug_assert!(rewritten.is_ok(), "{rewritten:?}");
+    if let Ok(rewritten) = rewritten {
+        *model = rewritten;
+    }
+    Ok(())
+}
+
+/// Whether a node runs one of our kernels.
+pub(crate) fn is_ours(node: &TypedNode) -> bool {
+    node.op_is::<operator::ChannelsLast>()
 }

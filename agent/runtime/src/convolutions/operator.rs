@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use dunlin_kernels::{Bounds, Filters, Taps, Window, pool};
+use dunlin_kernels::{Added, Bounds, Filters, Taps, Window, pool};
 use tract_onnx::tract_hir::internal::*;
 
 use super::spare::Spare;
@@ -27,6 +27,8 @@ pub(super) struct ChannelsLast {
     pub(super) kernel: Arc<Kernel>,
     /// Over inputs `[batch, (rows,) columns, channels]`; without one, each point of the input is a step.
     pub(super) window: Option<Window>,
+    /// What answers are settled to before the second input is added.
+    pub(super) before: Bounds,
     pub(super) bounds: Bounds,
     /// Where answers are taken from; one for all layers of a network.
     pub(super) spare: Arc<Spare>,
@@ -34,7 +36,10 @@ pub(super) struct ChannelsLast {
 
 impl PartialEq for ChannelsLast {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.kernel, &other.kernel) && self.window == other.window && self.bounds == other.bounds
+        let endings = |op: &Self| (op.before, op.bounds);
+        Arc::ptr_eq(&self.kernel, &other.kernel)
+            && self.window == other.window
+            && endings(self) == endings(other)
     }
 }
 
@@ -67,7 +72,10 @@ impl ChannelsLast {
 
     fn run(&self, window: &Window, x: &[f32], added: Option<&[f32]>, y: &mut [f32]) -> TractResult<()> {
         match &*self.kernel {
-            Kernel::Dense(filters) => filters.convolve(window, self.bounds, x, added, y)?,
+            Kernel::Dense(filters) => {
+                let added = added.map(|numbers| Added { before: self.before, numbers });
+                filters.convolve(window, self.bounds, x, added, y)?;
+            }
             Kernel::Depthwise(taps) => taps.convolve(window, self.bounds, x, y)?,
             Kernel::Maxima { channels } => pool::maxima(window, *channels, x, y)?,
         }

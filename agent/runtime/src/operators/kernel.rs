@@ -70,6 +70,11 @@ pub(crate) fn wire(
     model.wire_node(name, Native(Arc::new(kernel)), inputs)
 }
 
+/// Whether a node runs a kernel of ours.
+pub(crate) fn is_one(node: &TypedNode) -> bool {
+    node.op_is::<Native>()
+}
+
 /// The kernel that a node runs, if it is of this kind.
 pub(crate) fn of<K: Kernel>(node: &TypedNode) -> Option<&K> {
     let kernel: &dyn Any = &*node.op_as::<Native>()?.0;
