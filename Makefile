@@ -65,10 +65,12 @@ conformance-tabular: ## Run more than a hundred exports of scikit-learn, XGBoost
 	@[ -e "$(CASES)/tabular/ready" ] || { scripts/python scripts/tabular-models "$(CASES)/tabular" && touch "$(CASES)/tabular/ready"; }
 	DUNLIN_MODELS="$(CASES)/tabular" cargo test --locked -p dunlin-runtime --test all_models
 
-conformance-networks: ## Run networks that people run (speech, text in pictures, file types, int8) against ONNX Runtime's answers
+conformance-networks: ## Run networks that people run (speech, text in pictures, file types, int8), and random ones, against ONNX Runtime
 	@[ -e "$(CASES)/networks/cases.json" ] || scripts/python scripts/real-networks "$(CASES)/networks"
 	cargo build --locked -p dunlin-runtime --example conformance
 	@"$(CARGO_TARGET_DIR)/debug/examples/conformance" "$(CASES)/networks" agent/runtime/tests/networks.txt $(if $(UPDATE),--update)
+	@[ -e "$(CASES)/random/cases.json" ] || scripts/python scripts/random-networks "$(CASES)/random"
+	@"$(CARGO_TARGET_DIR)/debug/examples/conformance" "$(CASES)/random" "$(CASES)/random/expected.txt"
 
 fuzz: ## Feed mutated models to the runtime for ten minutes, or SECONDS=…
 	@scripts/fuzz $(or $(SECONDS),600)
