@@ -110,7 +110,10 @@ impl Spool {
             length if length > MAX_BYTES => Err(MessageError::TooLarge { kind: channel.as_str(), length }),
             _ => Ok(bytes),
         });
-        let bytes = encoded.inspect_err(|_| inner.count(1, TOO_LARGE))?;
+        let bytes = encoded.inspect_err(|_| {
+            inner.count(1, TOO_LARGE);
+            inner.make_room(self.limit);
+        })?;
         let disk = |source| SpoolError::Disk { path: self.folder.clone(), source };
         inner.log.append(channel, record, bytes).map_err(disk)?;
         inner.next_sequence += 1;
@@ -171,12 +174,15 @@ impl Spool {
         if inner.log.pending.contains_key(&position) {
             inner.count(1, why);
             inner.log.forget(position);
+            inner.make_room(self.limit);
         }
     }
 
     /// Counts a record that could not be accepted and is not offered again.
     pub fn lose(&self, why: &'static str) {
-        self.lock().count(1, why);
+        let mut inner = self.lock();
+        inner.count(1, why);
+        inner.make_room(self.limit);
     }
 
     /// What was merged or dropped since this was last asked; `None` when that is nothing.
