@@ -22,12 +22,18 @@ pub(super) struct View {
 impl View {
     /// The keys, of `keys`, that a query at this place sees.
     fn range(&self, place: i64, keys: usize) -> Range<usize> {
-        let clamp = |index: i64| usize::try_from(index).unwrap_or(0).min(keys);
+        let clamp = |index| clamped(index, keys);
         let reach = if self.causal { Some(0) } else { self.right };
         let end = reach.map_or(keys, |reach| clamp(place.saturating_add(i64::from(reach)).saturating_add(1)));
         let start = self.left.map_or(0, |left| clamp(place.saturating_sub(i64::from(left))));
         start.min(end)..end
     }
+}
+
+/// A place among the keys, or at their end.
+fn clamped(index: i64, keys: usize) -> usize {
+    // In 64 bits: a board's lengths may be of 32, in which what is far behind the end is nothing.
+    index.clamp(0, keys as i64) as usize
 }
 
 /// A stage of the scores that may be an output, too.
@@ -110,7 +116,7 @@ impl Weights {
                 let before = count.map_or(past, |count| count.saturating_sub(queries as i64));
                 let mut seen = self.view.range(before.saturating_add(query as i64), keys);
                 if let Some(count) = count {
-                    seen.end = seen.end.min(usize::try_from(count).unwrap_or(0));
+                    seen.end = seen.end.min(clamped(count, keys));
                 }
                 if let Some(mask) = &mask {
                     mask.add(row, [sequence, head, query], &mut seen);
