@@ -78,8 +78,12 @@ fn check_node(
 
     let (i, o, w) = known();
     let (_, told, _) = model.node_mut(id).op.infer_facts(i, o, w)?;
-    if let Some(length) = longest(&model.node(id).op.name(), &inputs) {
-        let node = model.node(id);
+    let node = model.node(id);
+    if let Some(place) = farthest(&node.op.name(), &inputs) {
+        let reason = format!("node `{}` takes place {place}, which no tensor has", node.name);
+        return Ok(Err(LoadError::Malformed { reason }));
+    }
+    if let Some(length) = longest(&node.op.name(), &inputs) {
         let bytes = length.unsigned_abs();
         let (node, operator, shape) = (node.name.clone(), node.op.name().into_owned(), length.to_string());
         return Ok(Err(LoadError::LargeTensor { node, operator, shape, bytes }));
@@ -118,10 +122,19 @@ fn longest(operator: &str, inputs: &[InferenceFact]) -> Option<i64> {
         "Tile",
         "Topk",
     ];
-    if !TAKE_LENGTHS.contains(&operator) {
-        return None;
-    }
-    let whole = inputs
+    if TAKE_LENGTHS.contains(&operator) { beyond_counting(inputs) } else { None }
+}
+
+/// A place that a node picks from a tensor, and that no tensor can have. On boards of 32 bits the engine would take it for
+/// another one.
+fn farthest(operator: &str, inputs: &[InferenceFact]) -> Option<i64> {
+    let picks = ["Gather", "GatherElements", "GatherNd"].contains(&operator);
+    inputs.get(1..2).filter(|_| picks).and_then(beyond_counting)
+}
+
+/// The largest whole number among known values that 32 bits do not hold.
+fn beyond_counting(facts: &[InferenceFact]) -> Option<i64> {
+    let whole = facts
         .iter()
         .filter_map(|fact| fact.value.concretize())
         .filter(|value| value.datum_type().is_integer() || value.datum_type() == TDim::datum_type());
