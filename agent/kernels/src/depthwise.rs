@@ -1,6 +1,10 @@
 //! Convolutions that keep channels apart: each has a kernel of its own.
+//!
+//! Along a row, a square kernel of the usual sizes slides: its numbers stay in registers, and each point is read once for
+//! all the steps that see it. Steps at edges and kernels of other sizes are summed one by one.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use fearless_simd::{Simd, SimdBase, SimdFloat, f32x4, f32x8};
 
@@ -9,7 +13,7 @@ use crate::window::padded;
 use crate::{Bounds, Mismatch, Window};
 
 /// How many numbers of the kernel are summed in one go.
-const GROUPS: [usize; 4] = [9, 5, 3, 1];
+const GROUPS: [usize; 5] = [25, 9, 5, 3, 1];
 /// Numbers of a picture that is copied with the zeros around it: what is larger costs more to copy than its edges do.
 const SMALL: usize = 32 * 1024;
 
@@ -126,9 +130,11 @@ impl Work for Convolution<'_> {
     #[inline(always)]
     fn run<S: Simd, const P: usize, const V: usize>(mut self, simd: S) {
         for row in 0..self.rows {
-            for column in 0..self.columns {
+            let slid = self.slid(row);
+            for column in (0..slid.start).chain(slid.end..self.columns) {
                 for index in 0..self.taps.groups.len() {
                     match self.taps.groups[index].size {
+                        25 => self.sum::<S, 25>(simd, [row, column], index),
                         9 => self.sum::<S, 9>(simd, [row, column], index),
                         5 => self.sum::<S, 5>(simd, [row, column], index),
                         3 => self.sum::<S, 3>(simd, [row, column], index),
@@ -136,11 +142,65 @@ impl Work for Convolution<'_> {
                     }
                 }
             }
+            if !slid.is_empty() {
+                match self.window.kernel[1] {
+                    5 => self.slide::<S, 5>(simd, row, slid),
+                    _ => self.slide::<S, 3>(simd, row, slid),
+                }
+            }
         }
     }
 }
 
 impl Convolution<'_> {
+    /// The steps of a row over which the kernel slides.
+    fn slid(&self, row: usize) -> Range<usize> {
+        let (window, none) = (self.window, self.columns..self.columns);
+        let [kernel, stride] = [window.kernel[1], window.stride[1]];
+        let slides = matches!(window.kernel, [3, 3] | [5, 5]) && window.dilation[1] == 1 && stride <= 2;
+        // In a vector that is not full, numbers would have to be summed alone.
+        if !slides || self.taps.channels % 4 != 0 {
+            return none;
+        }
+        let first = window.before[1].div_ceil(stride);
+        let end = (window.input[1] + window.before[1]).saturating_sub(kernel) / stride + 1;
+        let end = end.min(self.columns);
+        if first < end && window.inside([row, first]).is_some() { first..end } else { none }
+    }
+
+    /// Sums of steps of a row that all see points alone.
+    #[inline(always)]
+    fn slide<S: Simd, const K: usize>(&mut self, simd: S, row: usize, steps: Range<usize>) {
+        let (taps, window, lanes) = (self.taps, self.window, S::f32s::LEN);
+        let channels = taps.channels;
+        let Some(point) = window.inside([row, steps.start]) else { return };
+        let reach = ((steps.len() - 1) * window.stride[1] + K) * channels;
+        let mut seen = [self.zeros; K];
+        for (index, seen) in seen.iter_mut().enumerate() {
+            *seen = &self.input[point * channels + self.offsets[index * K]..][..reach];
+        }
+        let at = (row * self.columns + steps.start) * channels;
+        let output = &mut self.output[at..][..steps.len() * channels];
+        let mut path = Path::<K> { seen, channels, bounds: self.bounds, output };
+        for (block, weights) in taps.groups[0].weights.chunks_exact(K * K * lanes).enumerate() {
+            let (first, mut lane) = (block * lanes, 0);
+            let left = lanes.min(channels - first);
+            if left == lanes {
+                path.slide::<S, S::f32s>(simd, window.stride[1], first, &taps.bias, weights);
+                continue;
+            }
+            // What is left of the channels, in ever shorter vectors.
+            while lane + 8 <= left && lanes > 8 {
+                path.slide::<S, f32x8<S>>(simd, window.stride[1], first + lane, &taps.bias, &weights[lane..]);
+                lane += 8;
+            }
+            while lane + 4 <= left {
+                path.slide::<S, f32x4<S>>(simd, window.stride[1], first + lane, &taps.bias, &weights[lane..]);
+                lane += 4;
+            }
+        }
+    }
+
     /// Adds the products of a group of the kernels' numbers at one step.
     #[inline(always)]
     fn sum<S: Simd, const T: usize>(&mut self, simd: S, step: [usize; 2], index: usize) {
@@ -198,6 +258,146 @@ impl Convolution<'_> {
             }
         }
     }
+}
+
+/// A row that a square kernel slides along.
+struct Path<'a, const K: usize> {
+    /// The picture's rows that it sees.
+    seen: [&'a [f32]; K],
+    channels: usize,
+    bounds: Bounds,
+    output: &'a mut [f32],
+}
+
+impl<const K: usize> Path<'_, K> {
+    /// A vector of channels along the whole row. Weights of the next number of the kernel are a whole vector further.
+    #[inline(always)]
+    fn slide<S: Simd, V: SimdFloat<S, Element = f32>>(
+        &mut self,
+        simd: S,
+        stride: usize,
+        first: usize,
+        bias: &[f32],
+        weights: &[f32],
+    ) {
+        let mut kernel = [[V::splat(simd, 0.0); K]; K];
+        for row in 0..K {
+            for column in 0..K {
+                kernel[column][row] =
+                    V::from_slice(simd, &weights[(row * K + column) * S::f32s::LEN..][..V::LEN]);
+            }
+        }
+        let bias = V::from_slice(simd, &bias[first..][..V::LEN]);
+        if stride == 1 {
+            self.each(simd, first, bias, kernel)
+        } else {
+            self.every_other(simd, first, bias, kernel)
+        }
+    }
+
+    /// Steps of one point.
+    #[inline(always)]
+    fn each<S: Simd, V: SimdFloat<S, Element = f32>>(
+        &mut self,
+        simd: S,
+        first: usize,
+        bias: V,
+        kernel: [[V; K]; K],
+    ) {
+        let channels = self.channels;
+        // What the next steps have of their sums, the one first that is done next.
+        let mut sums = [bias; K];
+        for column in 0..K - 1 {
+            let x = self.column(simd, column * channels + first);
+            for step in 0..K - 1 {
+                sums[step] = sums[step + 1] + product(x, kernel[K - 2 - step]);
+            }
+        }
+        let mut rest = [self.seen[0]; K];
+        for row in 0..K {
+            rest[row] = &self.seen[row][(K - 1) * channels..];
+        }
+        let mut rest = rest.map(|row| row.chunks_exact(channels));
+        for output in self.output.chunks_exact_mut(channels) {
+            let mut x = [bias; K];
+            for row in 0..K {
+                let Some(point) = rest[row].next() else { return };
+                x[row] = V::from_slice(simd, &point[first..][..V::LEN]);
+            }
+            let sum = sums[0] + product(x, kernel[K - 1]);
+            for step in 0..K - 1 {
+                sums[step] = sums[step + 1] + product(x, kernel[K - 2 - step]);
+            }
+            self.bounds.answers(simd, sum).store_slice(&mut output[first..][..V::LEN]);
+        }
+    }
+
+    /// Steps of two points.
+    #[inline(always)]
+    fn every_other<S: Simd, V: SimdFloat<S, Element = f32>>(
+        &mut self,
+        simd: S,
+        first: usize,
+        bias: V,
+        kernel: [[V; K]; K],
+    ) {
+        let (channels, open) = (self.channels, K / 2);
+        // As above; an odd column of the picture meets the odd ones of the kernel, an even one begins a step and ends one.
+        let mut sums = [bias; K];
+        sums[open - 1] = bias + product(self.column(simd, first), kernel[0]);
+        for pair in 1..open {
+            let x = self.column(simd, (2 * pair - 1) * channels + first);
+            for step in 0..open {
+                sums[step] += product(x, kernel[2 * (open - step) - 1]);
+            }
+            let x = self.column(simd, 2 * pair * channels + first);
+            for step in 0..open {
+                sums[step] = sums[step + 1] + product(x, kernel[2 * (open - 1 - step)]);
+            }
+        }
+        let mut rest = [self.seen[0]; K];
+        for row in 0..K {
+            rest[row] = &self.seen[row][(2 * open - 1) * channels..];
+        }
+        let mut rest = rest.map(|row| row.chunks_exact(2 * channels));
+        for output in self.output.chunks_exact_mut(channels) {
+            let (mut odd, mut even) = ([bias; K], [bias; K]);
+            for row in 0..K {
+                let Some(pair) = rest[row].next() else { return };
+                let (one, other) = pair.split_at(channels);
+                odd[row] = V::from_slice(simd, &one[first..][..V::LEN]);
+                even[row] = V::from_slice(simd, &other[first..][..V::LEN]);
+            }
+            for step in 0..open {
+                sums[step] += product(odd, kernel[2 * (open - step) - 1]);
+            }
+            let sum = sums[0] + product(even, kernel[K - 1]);
+            for step in 0..open {
+                sums[step] = sums[step + 1] + product(even, kernel[2 * (open - 1 - step)]);
+            }
+            self.bounds.answers(simd, sum).store_slice(&mut output[first..][..V::LEN]);
+        }
+    }
+
+    /// A vector of channels of one column, from here in each row.
+    #[inline(always)]
+    fn column<S: Simd, V: SimdFloat<S, Element = f32>>(&self, simd: S, at: usize) -> [V; K] {
+        let mut x = [V::splat(simd, 0.0); K];
+        for row in 0..K {
+            x[row] = V::from_slice(simd, &self.seen[row][at..][..V::LEN]);
+        }
+        x
+    }
+}
+
+/// A column of points times one of the kernel's.
+#[inline(always)]
+fn product<S: Simd, V: SimdFloat<S, Element = f32>, const K: usize>(x: [V; K], kernel: [V; K]) -> V {
+    let mut sum = x[0] * kernel[0];
+    for row in 1..K {
+        sum = x[row].mul_add(kernel[row], sum);
+    }
+    sum
 }
 
 /// The sums of one step.

@@ -4,10 +4,29 @@
 use dunlin_kernels::{Added, Bounds, Filters, Mismatch, Taps, Window, pool};
 use proptest::prelude::*;
 
+/// Lengths of kernels, square ones often.
+fn kernels() -> impl Strategy<Value = [usize; 2]> {
+    prop_oneof![[1..6_usize, 1..6_usize], (1..6_usize).prop_map(|length| [length, length])]
+}
+
+/// Pictures that are too large to be copied with the zeros around them.
+fn large_windows() -> impl Strategy<Value = Window> {
+    (kernels(), [1..4_usize, 1..4], [0..4_usize, 0..4], [0..4_usize, 0..4], 1..3_usize).prop_map(
+        |(kernel, stride, before, after, dilation)| Window {
+            input: [25, 29],
+            kernel,
+            stride,
+            dilation: [dilation, 1],
+            before,
+            after,
+        },
+    )
+}
+
 /// Numbers of a kernel's size and a picture's, larger ones rarely met but wider than every vector.
 fn windows() -> impl Strategy<Value = Window> {
     let pair = |range: std::ops::Range<usize>| [range.clone(), range];
-    (pair(1..12), pair(1..4), pair(1..4), pair(1..4), pair(0..3), pair(0..3))
+    (pair(1..12), kernels(), pair(1..4), pair(1..4), pair(0..3), pair(0..3))
         .prop_map(|(input, kernel, stride, dilation, before, after)| Window {
             input,
             kernel,
@@ -100,19 +119,7 @@ proptest! {
     fn a_depthwise_convolution_is_the_sum_over_taps(
         window in windows(), channels in 1_usize..70, bounds in bounds(), seed: u32,
     ) {
-        let (taps, steps, points) = (window.taps().unwrap(), steps(&window), window.input[0] * window.input[1]);
-        let (weights, bias, x) = (numbers(channels * taps, seed.into()), numbers(channels, 7), numbers(points * channels, 9));
-        let mut wanted: Vec<f64> = (0..steps * channels).map(|index| f64::from(bias[index % channels])).collect();
-        for (step, tap, point) in meetings(&window) {
-            for channel in 0..channels {
-                wanted[step * channels + channel] +=
-                    f64::from(x[point * channels + channel]) * f64::from(weights[channel * taps + tap]);
-            }
-        }
-        let kernels = Taps::new([channels, taps], &bias, |channel, tap| weights[channel * taps + tap]).unwrap();
-        let mut found = vec![f32::NAN; steps * channels];
-        kernels.convolve(&window, bounds, &x, &mut found).unwrap();
-        assert_near(&found, &wanted, bounds);
+        assert_depthwise(&window, channels, bounds, seed.into());
     }
 
     #[test]
@@ -129,6 +136,34 @@ proptest! {
         pool::maxima(&window, channels, &x, &mut found).unwrap();
         prop_assert_eq!(found, wanted);
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn steps_at_the_edges_of_a_large_picture_see_zeros_beyond(
+        window in large_windows(), channels in 48_usize..70, bounds in bounds(), seed: u32,
+    ) {
+        assert_depthwise(&window, channels, bounds, seed.into());
+    }
+}
+
+fn assert_depthwise(window: &Window, channels: usize, bounds: Bounds, seed: u64) {
+    let (taps, steps, points) = (window.taps().unwrap(), steps(window), window.input[0] * window.input[1]);
+    let (weights, bias, x) =
+        (numbers(channels * taps, seed), numbers(channels, 7), numbers(points * channels, 9));
+    let mut wanted: Vec<f64> = (0..steps * channels).map(|index| f64::from(bias[index % channels])).collect();
+    for (step, tap, point) in meetings(window) {
+        for channel in 0..channels {
+            wanted[step * channels + channel] +=
+                f64::from(x[point * channels + channel]) * f64::from(weights[channel * taps + tap]);
+        }
+    }
+    let kernels = Taps::new([channels, taps], &bias, |channel, tap| weights[channel * taps + tap]).unwrap();
+    let mut found = vec![f32::NAN; steps * channels];
+    kernels.convolve(window, bounds, &x, &mut found).unwrap();
+    assert_near(&found, &wanted, bounds);
 }
 
 #[test]
