@@ -3,7 +3,7 @@
 //! Each step of the window is one row of a matrix, each filter one column of another; a tile of their product is summed
 //! in registers at a time. The filters lie in panels, as many vectors wide as the tile, so that they are read in order.
 
-use fearless_simd::{Simd, SimdBase, SimdFloat};
+use fearless_simd::{Simd, SimdBase, SimdFloat, f32x4, f32x8};
 
 use crate::machine::{Work, dispatch, lanes};
 use crate::window::padded;
@@ -215,10 +215,13 @@ impl Convolution<'_> {
         let lanes = S::f32s::LEN;
         let width = V * lanes;
         let mut starts = [0; P];
-        for (index, start) in starts.iter_mut().enumerate() {
-            let step = from + index;
-            let (row, column) = (step / self.steps.columns, step % self.steps.columns);
+        let (mut row, mut column) = (from / self.steps.columns, from % self.steps.columns);
+        for start in &mut starts {
             *start = row * self.steps.down + column * self.steps.right;
+            column += 1;
+            if column == self.steps.columns {
+                (row, column) = (row + 1, 0);
+            }
         }
         let mut sums = [[S::f32s::splat(simd, 0.0); V]; P];
         for vector in 0..V {
@@ -315,30 +318,46 @@ impl Convolution<'_> {
                 let (lanes, outputs) = (S::f32s::LEN, self.filters.outputs);
                 // The last vector of the last panel may reach beyond the last filter.
                 let width = each.min(outputs - panel.first);
-                for (step, sums) in self.tile.chunks_exact_mut(each).take(steps).enumerate() {
-                    let at = (from + step) * outputs + panel.first;
-                    let added = self.added.map(|added| (added.before, &added.numbers[at..][..width]));
-                    let output = &mut self.output[at..][..width];
-                    for first in (0..width).step_by(lanes) {
-                        let sums = &mut sums[first..][..lanes];
-                        let count = lanes.min(width - first);
-                        if let Some((before, added)) = added {
-                            if before != Bounds::NONE {
-                                before.answers(simd, S::f32s::from_slice(simd, sums)).store_slice(sums);
-                            }
-                            for (sum, added) in sums.iter_mut().zip(&added[first..][..count]) {
-                                *sum += added;
-                            }
-                        }
-                        let answer = self.bounds.answers(simd, S::f32s::from_slice(simd, sums));
-                        if count == lanes {
-                            answer.store_slice(&mut output[first..][..lanes]);
-                        } else {
-                            output[first..].copy_from_slice(&answer.as_slice()[..count]);
-                        }
+                for step in 0..steps {
+                    let (sums, at) = (step * each, (from + step) * outputs + panel.first);
+                    let mut first = 0;
+                    while first + lanes <= width {
+                        self.answer::<S, S::f32s>(simd, sums + first, at + first);
+                        first += lanes;
+                    }
+                    while first + 8 <= width && lanes > 8 {
+                        self.answer::<S, f32x8<S>>(simd, sums + first, at + first);
+                        first += 8;
+                    }
+                    while first + 4 <= width {
+                        self.answer::<S, f32x4<S>>(simd, sums + first, at + first);
+                        first += 4;
+                    }
+                    for first in first..width {
+                        self.answer_alone(sums + first, at + first);
                     }
                 }
             },
         );
+    }
+
+    /// A vector of sums of the tile, settled, as answers.
+    #[inline(always)]
+    fn answer<S: Simd, V: SimdFloat<S, Element = f32>>(&mut self, simd: S, sums: usize, at: usize) {
+        let mut answer = V::from_slice(simd, &self.tile[sums..][..V::LEN]);
+        if let Some(added) = self.added {
+            let other = V::from_slice(simd, &added.numbers[at..][..V::LEN]);
+            answer = added.before.answers(simd, answer) + other;
+        }
+        self.bounds.answers(simd, answer).store_slice(&mut self.output[at..][..V::LEN]);
+    }
+
+    #[inline(always)]
+    fn answer_alone(&mut self, sum: usize, at: usize) {
+        let mut answer = self.tile[sum];
+        if let Some(added) = self.added {
+            answer = added.before.answer(answer) + added.numbers[at];
+        }
+        self.output[at] = self.bounds.answer(answer);
     }
 }

@@ -24,7 +24,7 @@ pub use depthwise::Taps;
 pub use machine::is_vectorised;
 pub use window::Window;
 
-use fearless_simd::{Simd, SimdFloat};
+use fearless_simd::{Simd, SimdBase, SimdFloat};
 use tract_data::{TractResult, prelude::Tensor};
 
 /// A tensor of zeros. By this crate because the engine's own crate, made small, fills them in one by one, which takes
@@ -70,13 +70,20 @@ impl Bounds {
     /// Answers as they are.
     pub const NONE: Bounds = Bounds { low: f32::NEG_INFINITY, high: f32::INFINITY, step: 0.0 };
 
-    /// Settles numbers one by one, with the division by the step that `QuantizeLinear` is defined by.
+    /// Settles numbers, with the division by the step that `QuantizeLinear` is defined by.
     pub fn settle(self, numbers: &mut [f32]) {
-        if self.step == 0.0 {
-            numbers.iter_mut().for_each(|x| *x = self.cut(*x));
+        if is_vectorised() {
+            machine::dispatch(Settling { bounds: self, numbers });
         } else {
-            numbers.iter_mut().for_each(|x| *x = whole(self.cut(*x) / self.step) * self.step);
+            numbers.iter_mut().for_each(|x| *x = self.settled(*x));
         }
+    }
+
+    /// One number, with that division.
+    #[inline(always)]
+    fn settled(self, x: f32) -> f32 {
+        let x = self.cut(x);
+        if self.step == 0.0 { x } else { ((x / self.step + SHIFT) - SHIFT) * self.step }
     }
 
     /// One number within the bounds.
@@ -91,24 +98,30 @@ impl Bounds {
         }
     }
 
+    /// A vector of numbers within the bounds.
+    #[inline(always)]
+    fn cuts<S: Simd, V: SimdFloat<S, Element = f32>>(self, simd: S, numbers: V) -> V {
+        // The second operand is what comes out where either is NaN.
+        V::splat(simd, self.high).min(V::splat(simd, self.low).max(numbers))
+    }
+
     /// One answer.
     #[inline(always)]
     pub(crate) fn answer(self, x: f32) -> f32 {
         let x = self.cut(x);
-        if self.step == 0.0 { x } else { whole(x * self.step.recip()) * self.step }
+        if self.step == 0.0 { x } else { (x.mul_add(self.step.recip(), SHIFT) - SHIFT) * self.step }
     }
 
     /// A vector of answers. A sum that is halfway between two steps but for its own rounding may fall to either, so it is
     /// multiplied rather than divided.
     #[inline(always)]
     pub(crate) fn answers<S: Simd, V: SimdFloat<S, Element = f32>>(self, simd: S, sums: V) -> V {
-        // The second operand is what comes out where either is NaN.
-        let answers = V::splat(simd, self.high).min(V::splat(simd, self.low).max(sums));
+        let answers = self.cuts(simd, sums);
         if self.step == 0.0 {
             return answers;
         }
         let shift = V::splat(simd, SHIFT);
-        let whole = (answers * V::splat(simd, self.step.recip()) + shift) - shift;
+        let whole = answers.mul_add(V::splat(simd, self.step.recip()), shift) - shift;
         whole * V::splat(simd, self.step)
     }
 }
@@ -117,8 +130,28 @@ impl Bounds {
 /// that rounds.
 const SHIFT: f32 = 12_582_912.0;
 
-/// The nearest whole number, a tie to the even one, for |x| ≤ 2²².
-#[inline(always)]
-fn whole(x: f32) -> f32 {
-    (x + SHIFT) - SHIFT
+/// Numbers that are settled where they are.
+struct Settling<'a> {
+    bounds: Bounds,
+    numbers: &'a mut [f32],
+}
+
+impl machine::Work for Settling<'_> {
+    type Outcome = ();
+
+    #[inline(always)]
+    fn run<S: Simd, const P: usize, const V: usize>(self, simd: S) {
+        let mut vectors = self.numbers.chunks_exact_mut(S::f32s::LEN);
+        for numbers in &mut vectors {
+            let cut = self.bounds.cuts(simd, S::f32s::from_slice(simd, numbers));
+            let settled = if self.bounds.step == 0.0 {
+                cut
+            } else {
+                let (step, shift) = (S::f32s::splat(simd, self.bounds.step), S::f32s::splat(simd, SHIFT));
+                ((cut / step + shift) - shift) * step
+            };
+            settled.store_slice(numbers);
+        }
+        vectors.into_remainder().iter_mut().for_each(|x| *x = self.bounds.settled(*x));
+    }
 }
