@@ -5,9 +5,10 @@
 
 use fearless_simd::{Simd, SimdBase, SimdFloat, f32x4, f32x8};
 
+use crate::bounds::Ending;
 use crate::machine::{Work, dispatch, lanes};
 use crate::window::padded;
-use crate::{Added, Bounds, Mismatch, Window};
+use crate::{Added, Bounds, Channels, Mismatch, Window};
 
 /// Numbers of the picture that are kept near while all panels go over them: half of a small processor's second cache.
 const NEAR: usize = 32 * 1024;
@@ -81,13 +82,13 @@ impl Filters {
         self.outputs
     }
 
-    /// Answers for a picture `[rows, columns, inputs]`, as `[rows, columns, outputs]` of the window's steps. `added` is
-    /// added to them before they are settled.
+    /// Answers for a picture of `inputs` channels, as `[rows, columns, outputs]` of the window's steps. `added` is added
+    /// to them before they are settled.
     pub fn convolve(
         &self,
         window: &Window,
         bounds: Bounds,
-        input: &[f32],
+        (order, input): (Channels, &[f32]),
         added: Option<Added<'_>>,
         output: &mut [f32],
     ) -> Result<(), Mismatch> {
@@ -100,7 +101,7 @@ impl Filters {
         {
             return Err(Mismatch);
         }
-        let input = padded(window, self.inputs, input)?;
+        let input = padded(window, self.inputs, order, input)?;
         let width = window.padded(1).ok_or(Mismatch)? * self.inputs;
         let [down, right] = [window.dilation[0] * width, window.dilation[1] * self.inputs];
         // Numbers of a kernel's row that lie side by side are one run.
@@ -121,7 +122,8 @@ impl Filters {
             steps,
             offsets,
             run,
-            bounds,
+            before: added.map_or(Bounds::NONE, |added| added.before).into(),
+            ending: bounds.into(),
             input: &input,
             added,
             output,
@@ -145,7 +147,8 @@ struct Convolution<'a> {
     /// From a step to each run of numbers that it sees.
     offsets: Vec<usize>,
     run: usize,
-    bounds: Bounds,
+    before: Ending,
+    ending: Ending,
     input: &'a [f32],
     added: Option<Added<'a>>,
     output: &'a mut [f32],
@@ -347,17 +350,17 @@ impl Convolution<'_> {
         let mut answer = V::from_slice(simd, &self.tile[sums..][..V::LEN]);
         if let Some(added) = self.added {
             let other = V::from_slice(simd, &added.numbers[at..][..V::LEN]);
-            answer = added.before.answers(simd, answer) + other;
+            answer = self.before.answers(simd, answer) + other;
         }
-        self.bounds.answers(simd, answer).store_slice(&mut self.output[at..][..V::LEN]);
+        self.ending.answers(simd, answer).store_slice(&mut self.output[at..][..V::LEN]);
     }
 
     #[inline(always)]
     fn answer_alone(&mut self, sum: usize, at: usize) {
         let mut answer = self.tile[sum];
         if let Some(added) = self.added {
-            answer = added.before.answer(answer) + added.numbers[at];
+            answer = self.before.answer(answer) + added.numbers[at];
         }
-        self.output[at] = self.bounds.answer(answer);
+        self.output[at] = self.ending.answer(answer);
     }
 }

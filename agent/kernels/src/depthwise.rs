@@ -3,19 +3,16 @@
 //! Along a row, a square kernel of the usual sizes slides: its numbers stay in registers, and each point is read once for
 //! all the steps that see it. Steps at edges and kernels of other sizes are summed one by one.
 
-use std::borrow::Cow;
 use std::ops::Range;
 
 use fearless_simd::{Simd, SimdBase, SimdFloat, f32x4, f32x8};
 
+use crate::bounds::Ending;
 use crate::machine::{Work, dispatch, lanes};
-use crate::window::padded;
 use crate::{Bounds, Mismatch, Window};
 
 /// How many numbers of the kernel are summed in one go.
 const GROUPS: [usize; 5] = [25, 9, 5, 3, 1];
-/// Numbers of a picture that is copied with the zeros around it: what is larger costs more to copy than its edges do.
-const SMALL: usize = 32 * 1024;
 
 /// Kernels with their biases, laid out for this processor.
 #[derive(Clone)]
@@ -93,19 +90,23 @@ impl Taps {
             return Err(Mismatch);
         }
         let zeros = vec![0.0; self.channels];
-        let small = if input.len() <= SMALL { padded(window, self.channels, input)? } else { input.into() };
-        let unpadded = match small {
-            Cow::Borrowed(_) => window.clone(),
-            Cow::Owned(_) => window.with_zeros().ok_or(Mismatch)?,
-        };
-        let window = &unpadded;
         let offset = |tap: usize| {
             let (row, column) = (tap / window.kernel[1], tap % window.kernel[1]);
             (row * window.dilation[0] * window.input[1] + column * window.dilation[1]) * self.channels
         };
         let offsets: Vec<usize> = (0..self.count).map(offset).collect();
-        let (zeros, offsets, input) = (&*zeros, &*offsets, &*small);
-        dispatch(Convolution { taps: self, window, rows, columns, bounds, zeros, offsets, input, output });
+        let (zeros, offsets) = (&*zeros, &*offsets);
+        dispatch(Convolution {
+            taps: self,
+            window,
+            rows,
+            columns,
+            ending: bounds.into(),
+            zeros,
+            offsets,
+            input,
+            output,
+        });
         Ok(())
     }
 }
@@ -115,7 +116,7 @@ struct Convolution<'a> {
     window: &'a Window,
     rows: usize,
     columns: usize,
-    bounds: Bounds,
+    ending: Ending,
     /// Stands for points outside of the picture.
     zeros: &'a [f32],
     /// From the first number that a step sees to each.
@@ -159,7 +160,7 @@ impl Convolution<'_> {
         let [kernel, stride] = [window.kernel[1], window.stride[1]];
         let slides = matches!(window.kernel, [3, 3] | [5, 5]) && window.dilation[1] == 1 && stride <= 2;
         // In a vector that is not full, numbers would have to be summed alone.
-        if !slides || self.taps.channels % 4 != 0 {
+        if !slides || !self.taps.channels.is_multiple_of(4) {
             return none;
         }
         let first = window.before[1].div_ceil(stride);
@@ -181,7 +182,7 @@ impl Convolution<'_> {
         }
         let at = (row * self.columns + steps.start) * channels;
         let output = &mut self.output[at..][..steps.len() * channels];
-        let mut path = Path::<K> { seen, channels, bounds: self.bounds, output };
+        let mut path = Path::<K> { seen, channels, ending: self.ending, output };
         for (block, weights) in taps.groups[0].weights.chunks_exact(K * K * lanes).enumerate() {
             let (first, mut lane) = (block * lanes, 0);
             let left = lanes.min(channels - first);
@@ -235,7 +236,7 @@ impl Convolution<'_> {
         let mut sums = Sums::<T> {
             seen,
             bias: (index == 0).then_some(&taps.bias),
-            bounds: if index + 1 == taps.groups.len() { self.bounds } else { Bounds::NONE },
+            ending: if index + 1 == taps.groups.len() { self.ending } else { Bounds::NONE.into() },
             output: &mut self.output[at..][..taps.channels],
         };
         for (block, weights) in taps.groups[index].weights.chunks_exact(T * lanes).enumerate() {
@@ -265,7 +266,7 @@ struct Path<'a, const K: usize> {
     /// The picture's rows that it sees.
     seen: [&'a [f32]; K],
     channels: usize,
-    bounds: Bounds,
+    ending: Ending,
     output: &'a mut [f32],
 }
 
@@ -328,7 +329,7 @@ impl<const K: usize> Path<'_, K> {
             for step in 0..K - 1 {
                 sums[step] = sums[step + 1] + product(x, kernel[K - 2 - step]);
             }
-            self.bounds.answers(simd, sum).store_slice(&mut output[first..][..V::LEN]);
+            self.ending.answers(simd, sum).store_slice(&mut output[first..][..V::LEN]);
         }
     }
 
@@ -375,7 +376,7 @@ impl<const K: usize> Path<'_, K> {
             for step in 0..open {
                 sums[step] = sums[step + 1] + product(even, kernel[2 * (open - 1 - step)]);
             }
-            self.bounds.answers(simd, sum).store_slice(&mut output[first..][..V::LEN]);
+            self.ending.answers(simd, sum).store_slice(&mut output[first..][..V::LEN]);
         }
     }
 
@@ -405,7 +406,7 @@ struct Sums<'a, const T: usize> {
     seen: [&'a [f32]; T],
     /// What sums start from, rather than what is there.
     bias: Option<&'a Vec<f32>>,
-    bounds: Bounds,
+    ending: Ending,
     output: &'a mut [f32],
 }
 
@@ -419,7 +420,7 @@ impl<const T: usize> Sums<'_, T> {
             let x = V::from_slice(simd, &self.seen[tap][first..][..V::LEN]);
             sum = x.mul_add(V::from_slice(simd, &weights[tap * S::f32s::LEN..][..V::LEN]), sum);
         }
-        self.bounds.answers(simd, sum).store_slice(&mut self.output[first..][..V::LEN]);
+        self.ending.answers(simd, sum).store_slice(&mut self.output[first..][..V::LEN]);
     }
 
     #[inline(always)]
@@ -428,6 +429,6 @@ impl<const T: usize> Sums<'_, T> {
         for tap in 0..T {
             sum += self.seen[tap][channel] * weights[tap * lanes];
         }
-        self.output[channel] = self.bounds.answer(sum);
+        self.output[channel] = self.ending.answer(sum);
     }
 }

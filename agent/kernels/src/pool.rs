@@ -1,4 +1,4 @@
-//! The largest number under a window, channel by channel.
+//! The largest number under a window, and the sum of all, channel by channel.
 
 use crate::{Mismatch, Window};
 
@@ -26,4 +26,28 @@ pub fn maxima(window: &Window, channels: usize, input: &[f32], output: &mut [f32
         }
     }
     Ok(())
+}
+
+/// The sums of a picture `[rows, columns, channels]`. Row by row, so that what long sums lose is less.
+pub fn sums(
+    [rows, columns, channels]: [usize; 3],
+    input: &[f32],
+    output: &mut [f32],
+) -> Result<(), Mismatch> {
+    let width = columns.checked_mul(channels).filter(|width| *width > 0).ok_or(Mismatch)?;
+    if rows.checked_mul(width) != Some(input.len()) || output.len() != channels {
+        return Err(Mismatch);
+    }
+    let mut of_row = vec![0.0; channels];
+    output.fill(0.0);
+    for row in input.chunks_exact(width) {
+        of_row.fill(0.0);
+        row.chunks_exact(channels).for_each(|point| add(&mut of_row, point));
+        add(output, &of_row);
+    }
+    Ok(())
+}
+
+fn add(sums: &mut [f32], numbers: &[f32]) {
+    sums.iter_mut().zip(numbers).for_each(|(sum, x)| *sum += x);
 }

@@ -55,12 +55,6 @@ impl Window {
         points([self.padded(0), self.padded(1)]).is_some_and(|padded| most.is_some_and(|most| padded <= most))
     }
 
-    /// The same steps over the picture with its zeros.
-    pub(crate) fn with_zeros(&self) -> Option<Self> {
-        let input = [self.padded(0)?, self.padded(1)?];
-        Some(Window { input, before: [0, 0], after: [0, 0], ..self.clone() })
-    }
-
     /// The point that the first number of the kernel meets at a step where all of them meet one.
     #[inline(always)]
     pub(crate) fn inside(&self, step: [usize; 2]) -> Option<usize> {
@@ -88,22 +82,41 @@ impl Window {
     }
 }
 
-/// The picture with the zeros that are added to it.
+/// Where a picture has its channels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Channels {
+    /// `[channels, rows, columns]`
+    First,
+    /// `[rows, columns, channels]`
+    Last,
+}
+
+/// The picture with its channels last and the zeros that are added to it.
 pub(crate) fn padded<'a>(
     window: &Window,
     channels: usize,
+    order: Channels,
     input: &'a [f32],
 ) -> Result<Cow<'a, [f32]>, Mismatch> {
-    if !window.is_padded() {
+    if order == Channels::Last && !window.is_padded() {
         return Ok(Cow::Borrowed(input));
     }
-    let (rows, columns) = (window.padded(0).ok_or(Mismatch)?, window.padded(1).ok_or(Mismatch)?);
-    let count = rows.checked_mul(columns).and_then(|points| points.checked_mul(channels)).ok_or(Mismatch)?;
-    let mut wide = vec![0.0; count];
-    let width = window.input[1] * channels;
-    for (row, from) in input.chunks_exact(width).enumerate() {
-        let at = ((row + window.before[0]) * columns + window.before[1]) * channels;
-        wide[at..][..width].copy_from_slice(from);
+    let width = window.padded(1).ok_or(Mismatch)?;
+    let points = window.padded(0).and_then(|rows| rows.checked_mul(width));
+    let count = points.and_then(|points| points.checked_mul(channels)).ok_or(Mismatch)?;
+    let (mut wide, [rows, columns]) = (vec![0.0; count], window.input);
+    for row in 0..rows {
+        let at = ((row + window.before[0]) * width + window.before[1]) * channels;
+        let wide = &mut wide[at..][..columns * channels];
+        if order == Channels::Last {
+            wide.copy_from_slice(&input[row * columns * channels..][..columns * channels]);
+            continue;
+        }
+        for channel in 0..channels {
+            let from = &input[(channel * rows + row) * columns..][..columns];
+            let places = wide[channel..].iter_mut().step_by(channels);
+            places.zip(from).for_each(|(place, x)| *place = *x);
+        }
     }
     Ok(Cow::Owned(wide))
 }

@@ -1,7 +1,7 @@
 //! Against loops that follow the definitions.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
-use dunlin_kernels::{Added, Bounds, Filters, Mismatch, Taps, Window, pool};
+use dunlin_kernels::{Added, Bounds, Channels, Filters, Mismatch, Taps, Window, pool};
 use proptest::prelude::*;
 
 /// Lengths of kernels, square ones often.
@@ -9,7 +9,7 @@ fn kernels() -> impl Strategy<Value = [usize; 2]> {
     prop_oneof![[1..6_usize, 1..6_usize], (1..6_usize).prop_map(|length| [length, length])]
 }
 
-/// Pictures that are too large to be copied with the zeros around them.
+/// Large pictures, of which most steps see no zeros.
 fn large_windows() -> impl Strategy<Value = Window> {
     (kernels(), [1..4_usize, 1..4], [0..4_usize, 0..4], [0..4_usize, 0..4], 1..3_usize).prop_map(
         |(kernel, stride, before, after, dilation)| Window {
@@ -92,7 +92,7 @@ proptest! {
 
     #[test]
     fn a_dense_convolution_is_the_sum_over_taps_and_inputs(
-        window in windows(), inputs in 1_usize..40, outputs in 1_usize..120, adds: bool, bounds in bounds(), seed: u32,
+        window in windows(), inputs in 1_usize..40, outputs in 1_usize..120, adds: bool, turns: bool, bounds in bounds(), seed: u32,
     ) {
         let (taps, steps, points) = (window.taps().unwrap(), steps(&window), window.input[0] * window.input[1]);
         let scale = 1.0 / (taps * inputs) as f32;
@@ -111,7 +111,9 @@ proptest! {
         let filters = Filters::new([outputs, taps, inputs], &bias, at).unwrap();
         let mut found = vec![f32::NAN; steps * outputs];
         let added = added.as_deref().map(|numbers| Added { before: Bounds::NONE, numbers });
-        filters.convolve(&window, bounds, &x, added, &mut found).unwrap();
+        let first: Vec<f32> = (0..points * inputs).map(|at| x[at % points * inputs + at / points]).collect();
+        let picture = if turns { (Channels::First, &*first) } else { (Channels::Last, &*x) };
+        filters.convolve(&window, bounds, picture, added, &mut found).unwrap();
         assert_near(&found, &wanted, bounds);
     }
 
@@ -167,6 +169,21 @@ fn assert_depthwise(window: &Window, channels: usize, bounds: Bounds, seed: u64)
 }
 
 #[test]
+fn sums_are_those_of_each_channel() {
+    let x = numbers(5 * 7 * 3, 1);
+    let mut found = [f32::NAN; 3];
+    pool::sums([5, 7, 3], &x, &mut found).unwrap();
+    for (channel, found) in found.into_iter().enumerate() {
+        let wanted: f64 = x.iter().skip(channel).step_by(3).map(|x| f64::from(*x)).sum();
+        assert!((f64::from(found) - wanted).abs() < 1e-5, "{found} for {wanted}");
+    }
+    pool::sums([1, 1, 2], &[f32::NAN, 1.0], &mut found[..2]).unwrap();
+    assert!(found[0].is_nan() && found[1] == 1.0);
+    assert_eq!(pool::sums([5, 0, 3], &[], &mut found), Err(Mismatch));
+    assert_eq!(pool::sums([2, 2, 3], &x, &mut found), Err(Mismatch));
+}
+
+#[test]
 fn a_kernel_of_many_numbers_is_summed_group_by_group() {
     let window =
         Window { input: [9, 20], kernel: [5, 7], before: [2, 3], after: [2, 3], ..Window::of_points(1) };
@@ -190,7 +207,9 @@ fn answers_are_settled_before_something_is_added_too() {
         let added = Added { before: Bounds { low: -3.0, high: 8.0, step: 2.0 }, numbers: &numbers };
         let mut found = vec![f32::NAN; 2 * channels];
         let bounds = Bounds { low: f32::NEG_INFINITY, high: 6.0, step: 0.0 };
-        filters.convolve(&Window::of_points(2), bounds, &[1.1, -1.1], Some(added), &mut found).unwrap();
+        filters
+            .convolve(&Window::of_points(2), bounds, (Channels::Last, &[1.1, -1.1]), Some(added), &mut found)
+            .unwrap();
         let wanted = |output: usize, x: f32| {
             let settled = ((output as f32 * x).clamp(-3.0, 8.0) / 2.0).round_ties_even() * 2.0;
             (settled + 0.25).min(6.0)
@@ -208,7 +227,7 @@ fn nan_stays_nan_within_bounds() {
         let x = vec![f32::NAN; channels * 3];
         let mut found = vec![0.0; channels * 3];
         let filters = Filters::new([channels, 1, channels], &vec![0.0; channels], |_, _, _| 1.0).unwrap();
-        filters.convolve(&Window::of_points(3), bounds, &x, None, &mut found).unwrap();
+        filters.convolve(&Window::of_points(3), bounds, (Channels::Last, &x), None, &mut found).unwrap();
         assert!(found.iter().all(|x| x.is_nan()), "{found:?}");
         found.fill(0.0);
         let taps = Taps::new([channels, 1], &vec![0.0; channels], |_, _| 1.0).unwrap();
@@ -231,7 +250,10 @@ fn what_does_not_fit_its_shape_is_refused() {
     assert!(Filters::new([0, 1, 1], &[], |_, _, _| 0.0).is_err());
     let filters = Filters::new([1, 9, 1], &[0.0], |_, _, _| 0.0).unwrap();
     let mut short = [0.0; 3];
-    assert_eq!(filters.convolve(&window, Bounds::NONE, &[0.0; 16], None, &mut short), Err(Mismatch));
+    assert_eq!(
+        filters.convolve(&window, Bounds::NONE, (Channels::Last, &[0.0; 16]), None, &mut short),
+        Err(Mismatch)
+    );
     let taps = Taps::new([1, 9], &[0.0], |_, _| 0.0).unwrap();
     assert_eq!(taps.convolve(&window, Bounds::NONE, &[0.0; 15], &mut [0.0; 4]), Err(Mismatch));
     assert_eq!(pool::maxima(&window, 0, &[], &mut []), Err(Mismatch));

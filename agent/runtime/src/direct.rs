@@ -7,9 +7,10 @@
 use tract_onnx::tract_core::ops::array::TypedConcat;
 use tract_onnx::tract_core::ops::binary::{OptBinByScalar, OptBinUnicast, TypedBinOp};
 use tract_onnx::tract_core::ops::cast::Cast;
+use tract_onnx::tract_core::ops::change_axes::IntoShape;
 use tract_onnx::tract_core::ops::element_wise::ElementWiseOp;
 use tract_onnx::tract_core::ops::konst::Const;
-use tract_onnx::tract_core::ops::nn::Reduce;
+use tract_onnx::tract_core::ops::nn::{Reduce, Softmax};
 use tract_onnx::tract_core::ops::source::TypedSource;
 use tract_onnx::tract_hir::internal::*;
 
@@ -49,7 +50,8 @@ fn is_safe_node(model: &TypedModel, node: &TypedNode) -> TractResult<bool> {
     if !node.outputs.iter().all(is_known) {
         return Ok(false);
     }
-    if node.op_is::<TypedSource>() || node.op_is::<Const>() || node.op_is::<AxisOp>() {
+    let only_axes = node.op_is::<AxisOp>() || node.op_is::<IntoShape>();
+    if only_axes || node.op_is::<TypedSource>() || node.op_is::<Const>() {
         return Ok(true);
     }
     if let Some(cast) = node.op_as::<Cast>() {
@@ -66,9 +68,8 @@ fn is_safe_node(model: &TypedModel, node: &TypedNode) -> TractResult<bool> {
     let is_floating = model.node_input_facts(node.id)?.iter().all(|fact| fact.datum_type.is_float());
     let is_pair =
         node.op_is::<TypedBinOp>() || node.op_is::<OptBinByScalar>() || node.op_is::<OptBinUnicast>();
-    let is_plain =
-        is_pair || node.op_is::<ElementWiseOp>() || node.op_is::<TypedConcat>() || node.op_is::<Reduce>();
-    Ok(is_floating && is_plain)
+    let is_over_axes = node.op_is::<TypedConcat>() || node.op_is::<Reduce>() || node.op_is::<Softmax>();
+    Ok(is_floating && (is_pair || node.op_is::<ElementWiseOp>() || is_over_axes))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel, sync_channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, PoisonError};
 use std::thread;
 
 /// Threads that one program may lose.
@@ -31,6 +31,9 @@ thread_local! {
 
 /// Threads without work.
 static IDLE: Mutex<Vec<Sender<Job>>> = Mutex::new(Vec::new());
+
+/// As many threads may wait for work as there are processors. Asked for once: that reads three files.
+static CORES: LazyLock<usize> = LazyLock::new(|| thread::available_parallelism().map_or(1, usize::from));
 
 static LOST: AtomicUsize = AtomicUsize::new(0);
 
@@ -66,7 +69,7 @@ fn start(first: Job) -> std::io::Result<()> {
         for job in jobs {
             let deliver = job();
             let mut idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner);
-            let enough = idle.len() >= thread::available_parallelism().map_or(1, usize::from);
+            let enough = idle.len() >= *CORES;
             if !enough {
                 idle.push(sender.clone());
             }
@@ -135,7 +138,6 @@ mod tests {
         for caller in callers {
             assert!(caller.join().unwrap());
         }
-        let cores = thread::available_parallelism().map_or(1, usize::from);
-        assert!(IDLE.lock().unwrap().len() <= cores);
+        assert!(IDLE.lock().unwrap().len() <= *CORES);
     }
 }

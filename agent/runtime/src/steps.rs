@@ -28,6 +28,12 @@ impl ElementWiseMiniOp for Settle {
         "Settle".into()
     }
 
+    /// What is settled stays so: tensors that are only handed on are quantized again and again.
+    fn declutter(&self, model: &TypedModel, node: &TypedNode) -> TractResult<Option<TypedModelPatch>> {
+        let is_settled = settled(model.node(node.inputs[0].node)) == Some(self.0);
+        if is_settled { TypedModelPatch::shunt_one_op(model, node) } else { Ok(None) }
+    }
+
     fn eval_in_place(&self, tensor: &mut Tensor, _: Option<DatumType>) -> TractResult<()> {
         let mut plain = tensor.try_as_plain_ram_mut()?;
         self.0.settle(plain.as_slice_mut::<f32>()?);

@@ -3,12 +3,12 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use dunlin_kernels::{Bounds, Filters, Taps, Window};
+use dunlin_kernels::{Bounds, Channels, Filters, Taps, Window};
 use tract_onnx::tract_core::ops::binary::TypedBinOp;
 use tract_onnx::tract_core::ops::cnn::{Conv, KernelFormat, MaxPool, PoolSpec};
 use tract_onnx::tract_core::ops::einsum::EinSum;
 use tract_onnx::tract_core::ops::math::{Add, Div, Max, Min, Mul, Sub};
-use tract_onnx::tract_core::ops::nn::DataFormat;
+use tract_onnx::tract_core::ops::nn::{DataFormat, Reduce, Reducer};
 use tract_onnx::tract_hir::internal::*;
 
 use super::operator::{ChannelsLast, Kernel};
@@ -169,14 +169,38 @@ pub(super) fn maxima(model: &TypedModel, node: &TypedNode) -> TractResult<Option
         return Ok(None);
     };
     let window = window(&op.pool_spec, model.outlet_fact(node.inputs[0])?);
-    let kernel = Arc::new(Kernel::Maxima { channels: op.pool_spec.input_channels });
-    Ok(window.map(|window| ChannelsLast {
-        kernel,
+    let channels = op.pool_spec.input_channels;
+    Ok(window.map(|window| unsettled(Kernel::Maxima { channels }, window)))
+}
+
+/// Sums over all of a picture, or of a row, whose lengths are known.
+pub(super) fn sums(model: &TypedModel, node: &TypedNode) -> TractResult<Option<ChannelsLast>> {
+    let Some(op) = node.op_as::<Reduce>().filter(|op| op.reducer == Reducer::Sum) else { return Ok(None) };
+    let x = model.outlet_fact(node.inputs[0])?;
+    let lengths: Option<TVec<usize>> = x.shape.iter().skip(1).map(|dim| dim.to_usize().ok()).collect();
+    let input = match lengths.as_deref() {
+        Some([channels, columns]) => [1, *columns, *channels],
+        Some([channels, rows, columns]) => [*rows, *columns, *channels],
+        _ => return Ok(None),
+    };
+    let [rows, columns, channels] = input;
+    let is_of_all = op.axes.iter().copied().eq(2..x.rank()) && input.iter().all(|length| *length > 0);
+    if !is_of_all || x.datum_type != f32::datum_type() {
+        return Ok(None);
+    }
+    let window = Window { input: [rows, columns], kernel: [rows, columns], ..Window::of_points(1) };
+    Ok(Some(unsettled(Kernel::Sums { channels }, window)))
+}
+
+fn unsettled(kernel: Kernel, window: Window) -> ChannelsLast {
+    ChannelsLast {
+        kernel: Arc::new(kernel),
         window: Some(window),
+        order: Channels::Last,
         before: Bounds::NONE,
         bounds: Bounds::NONE,
         spare: Arc::default(),
-    }))
+    }
 }
 
 /// A window over one or two axes after batch and channels, where their lengths are known.
@@ -309,6 +333,7 @@ impl Draft {
         let operator = ChannelsLast {
             kernel: Arc::new(kernel),
             window: self.window,
+            order: Channels::Last,
             before: self.before,
             bounds: self.bounds,
             spare: Arc::default(),

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use dunlin_kernels::Channels;
 use tract_onnx::tract_core::ops::array::TypedConcat;
 use tract_onnx::tract_core::ops::binary::TypedBinOp;
 use tract_onnx::tract_core::ops::element_wise::ElementWiseOp;
@@ -89,11 +90,17 @@ impl Rewriting<'_> {
     }
 
     fn layer(&mut self, id: usize, layer: Layer) -> TractResult<()> {
+        let mut operator = ChannelsLast { spare: self.spare.clone(), ..layer.operator };
+        // A picture that nobody else wants channels last is turned by the layer, with the zeros around it.
+        let is_alone = self.source.outlet_successors(layer.input).len() == 1;
+        if layer.turns && is_alone && operator.is_dense() && !self.last.contains_key(&layer.input) {
+            operator.order = Channels::First;
+        }
         let mut inputs: TVec<OutletId> = tvec![];
         for outlet in [Some(layer.input), layer.added].into_iter().flatten() {
-            inputs.push(if layer.turns { self.last(outlet)? } else { self.first(outlet)? });
+            let stays = !layer.turns || (operator.order == Channels::First && inputs.is_empty());
+            inputs.push(if stays { self.first(outlet)? } else { self.last(outlet)? });
         }
-        let operator = ChannelsLast { spare: self.spare.clone(), ..layer.operator };
         let made = self.target.wire_node(&self.source.node(id).name, operator, &inputs)?[0];
         let values = if layer.turns { &mut self.last } else { &mut self.first };
         values.insert(id.into(), made);
@@ -132,8 +139,8 @@ impl Rewriting<'_> {
             1 => rank - 1,
             _ => axis - 1,
         };
-        if let Some(maxima) = draft::maxima(self.source, node)? {
-            return Ok(Some(Box::new(ChannelsLast { spare: self.spare.clone(), ..maxima })));
+        if let Some(ours) = draft::maxima(self.source, node)?.or(draft::sums(self.source, node)?) {
+            return Ok(Some(Box::new(ChannelsLast { spare: self.spare.clone(), ..ours })));
         }
         if node.op_is::<ElementWiseOp>() || node.op_is::<TypedBinOp>() {
             return Ok(Some(node.op.clone()));

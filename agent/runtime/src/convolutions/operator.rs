@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use dunlin_kernels::{Added, Bounds, Filters, Taps, Window, pool};
+use dunlin_kernels::{Added, Bounds, Channels, Filters, Taps, Window, pool};
 use tract_onnx::tract_hir::internal::*;
 
 use super::spare::Spare;
@@ -19,14 +19,21 @@ pub(super) enum Kernel {
         /// Of the input as of the output.
         channels: usize,
     },
+    /// The sum of each channel; the window is the whole picture.
+    Sums {
+        /// Of the input as of the output.
+        channels: usize,
+    },
 }
 
-/// A kernel over an input `[…, channels]` of single precision. A second input is added to the answers.
+/// A kernel over an input of single precision, whose answers are `[…, channels]`. A second input is added to the answers.
 #[derive(Clone, Debug)]
 pub(super) struct ChannelsLast {
     pub(super) kernel: Arc<Kernel>,
     /// Over inputs `[batch, (rows,) columns, channels]`; without one, each point of the input is a step.
     pub(super) window: Option<Window>,
+    /// Where the input has its channels; only a dense kernel with a window takes them first.
+    pub(super) order: Channels,
     /// What answers are settled to before the second input is added.
     pub(super) before: Bounds,
     pub(super) bounds: Bounds,
@@ -39,6 +46,7 @@ impl PartialEq for ChannelsLast {
         let endings = |op: &Self| (op.before, op.bounds);
         Arc::ptr_eq(&self.kernel, &other.kernel)
             && self.window == other.window
+            && self.order == other.order
             && endings(self) == endings(other)
     }
 }
@@ -47,11 +55,15 @@ impl PartialEq for ChannelsLast {
 impl Eq for ChannelsLast {}
 
 impl ChannelsLast {
+    pub(super) fn is_dense(&self) -> bool {
+        matches!(*self.kernel, Kernel::Dense(_))
+    }
+
     fn outputs(&self) -> usize {
         match &*self.kernel {
             Kernel::Dense(filters) => filters.outputs(),
             Kernel::Depthwise(taps) => taps.channels(),
-            Kernel::Maxima { channels } => *channels,
+            Kernel::Maxima { channels } | Kernel::Sums { channels } => *channels,
         }
     }
 
@@ -74,10 +86,11 @@ impl ChannelsLast {
         match &*self.kernel {
             Kernel::Dense(filters) => {
                 let added = added.map(|numbers| Added { before: self.before, numbers });
-                filters.convolve(window, self.bounds, x, added, y)?;
+                filters.convolve(window, self.bounds, (self.order, x), added, y)?;
             }
             Kernel::Depthwise(taps) => taps.convolve(window, self.bounds, x, y)?,
             Kernel::Maxima { channels } => pool::maxima(window, *channels, x, y)?,
+            Kernel::Sums { channels } => pool::sums([window.input[0], window.input[1], *channels], x, y)?,
         }
         Ok(())
     }
@@ -89,6 +102,7 @@ impl Op for ChannelsLast {
             Kernel::Dense(_) => "DenseChannelsLast",
             Kernel::Depthwise(_) => "DepthwiseChannelsLast",
             Kernel::Maxima { .. } => "MaximaChannelsLast",
+            Kernel::Sums { .. } => "SumsChannelsLast",
         }
         .into()
     }

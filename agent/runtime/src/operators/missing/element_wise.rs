@@ -1,10 +1,11 @@
-//! Functions of one value.
+//! Functions of one value, but for the steps of quantized tensors, which keep NaN by themselves.
 
 use tract_onnx::tract_core::ops::element_wise::{ElementWiseMiniOp, ElementWiseOp};
 use tract_onnx::tract_hir::internal::*;
 use tract_onnx::tract_hir::tract_num_traits::Float;
 
 use super::missing;
+use crate::steps;
 
 /// The function inside, and NaN for NaN.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +14,9 @@ struct KeepMissing(Box<dyn ElementWiseMiniOp>);
 pub(super) fn patch(model: &TypedModel, node: &TypedNode) -> TractResult<Option<TypedModelPatch>> {
     let Some(op) = node.op_as::<ElementWiseOp>() else { return Ok(None) };
     let datum_type = model.outlet_fact(node.inputs[0])?.datum_type;
+    if steps::settled(node).is_some() {
+        return Ok(None);
+    }
     let to_itself = op.1.is_none() && op.0.output_type(datum_type).is_none();
     if !datum_type.is_float() || !to_itself {
         return Ok(None);
