@@ -2,9 +2,9 @@
 //!
 //! Pictures and windows lie with their channels last, `[rows, columns, channels]`: so every length but that of the
 //! channels may be small, and vectors are full all the same. A window of a series is a picture of one row. In reading
-//! order: [`machine`] picks the vectors of the processor; [`bounds`] is what answers are settled to; [`window`] says which points a kernel sees; [`dense`] mixes
-//! channels (convolutions and fully connected layers), [`depthwise`] does not ([`slide`] where it can), [`pool`] takes maxima and sums; [`zeros`] is where
-//! answers are written.
+//! order: [`machine`] picks the vectors of the processor; [`bounds`] is what answers are settled to; [`window`] says which
+//! points a kernel sees; [`dense`] mixes channels (convolutions and fully connected layers), [`depthwise`] does not and
+//! goes along rows by [`slide`]; [`pool`] takes maxima and sums; [`zeros`] is where answers are written.
 //!
 //! A crate of its own because it is optimised where the rest of the agent is made small. Of the engine it knows the
 //! tensor.
